@@ -1,0 +1,232 @@
+"""The configuration: one TOML file, overridden by `LIENTHONG_…` environment variables.
+
+Paths are relative to the file. Unknown keys are refused by name; all problems are reported at once
+(`Misconfigured`). Adapter options stay a plain table here and are checked by the adapter itself, which alone knows
+them. Secrets are never values: an option names a file or an environment variable.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.errors import Misconfigured
+from gateway.model import LOCAL_AXIS, Problem
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+OrganCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z]+(\.[0-9A-Za-z]+)*$", max_length=35)]
+Seconds = Annotated[float, Field(gt=0)]
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Listener(_Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+    certificate: Path | None = None
+    key: Path | None = None
+    behind_tls_proxy: bool = False
+    """Plain HTTP off loopback is refused unless a proxy in front speaks TLS."""
+
+
+class AxisSection(_Section):
+    name: Name
+    driver: str
+    system_id: str
+    """Ours, on that axis."""
+    axis_system_id: str
+    """Theirs: whose receipts and replies count."""
+    poll_seconds: Seconds = 5.0
+    edxml_signature: Literal["required", "if-present-report", "ignore"] = "required"
+    fetch_attempts: int = Field(default=10, ge=1)
+    """After so many failed fetches of one item it is held."""
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class OfficeSection(_Section):
+    name: Name
+    adapter: str
+    """`webhook`, `folder`, or `pull` for an office that cannot listen."""
+    organs: tuple[OrganCode, ...] = Field(min_length=1)
+    language: Literal["vi", "en"] = "vi"
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class RouteSection(_Section):
+    """Organ code or prefix → axis. Organs of our own offices need no route."""
+
+    organ: str
+    """A code, or a pattern with one leading `*` (`*.G22`) or trailing `*` (`H08.*`), or `*` alone."""
+    axis: Name
+    from_: dt.date | None = Field(default=None, alias="from")
+    until: dt.date | None = None
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Limits(_Section):
+    attachment_bytes: int = Field(default=512 * MIB, gt=0)
+    submission_bytes: int = Field(default=GIB, gt=0)
+    edxml_bytes: int = Field(default=GIB, gt=0)
+    record_bytes: int = Field(default=MIB, gt=0)
+    """The JSON part."""
+    attachments: int = Field(default=200, gt=0)
+    disk_reserve_bytes: int = Field(default=512 * MIB, ge=0)
+    """Below this much free space the door answers 503 and fetching pauses."""
+    uploads_at_once: int = Field(default=64, gt=0)
+
+
+class Times(_Section):
+    expires_hours: float = Field(default=72, gt=0)
+    """How long a message may wait for its receipt."""
+    chase_hours: float = Field(default=24, gt=0)
+    """How long after `sent` a document may stay unanswered before it is closed as unanswered."""
+    lease_seconds: Seconds = 120.0
+    longest_call_seconds: Seconds = 90.0
+    """No call to an axis lasts longer without a sign of life; less than the lease."""
+    retry_first_seconds: Seconds = 1.0
+    retry_longest_seconds: Seconds = 900.0
+    block_seconds: Seconds = 60.0
+
+
+class Runner(_Section):
+    claim: int = Field(default=32, ge=1, le=1000)
+    """Messages claimed at once."""
+    in_flight: int = Field(default=32, ge=1, le=1000)
+    """Stages running at once."""
+    idle_seconds: Seconds = 0.5
+    ask_before_repeating: bool = True
+    """Only a test of what asking is good for turns this off."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="LIENTHONG_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    data_dir: Path = Path("data")
+    node: Name = "node-1"
+    language: Literal["vi", "en"] = "vi"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    keys: Path = Path("keys")
+    """Our key pairs, `NAME.key.pem` beside `NAME.crt.pem`; several may be valid at once."""
+    trust: Path = Path("trust")
+    """Parties we trust: `<system id>/*.pem`, and `<system id>/organs.txt` for whom each may speak."""
+    office_api: Listener = Listener(port=8080)
+    operators: Listener = Listener(port=8081)
+    limits: Limits = Limits()
+    times: Times = Times()
+    runner: Runner = Runner()
+    axis: tuple[AxisSection, ...] = ()
+    office: tuple[OfficeSection, ...] = ()
+    route: tuple[RouteSection, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, dotenv_settings, file_secret_settings
+        return (env_settings, init_settings)
+
+
+def load(path: Path) -> Settings:
+    """Read and check the file at `path`. Raises `Misconfigured` with every problem found."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise Misconfigured([Problem(str(path), "unreadable", exc.strerror or "cannot be read")]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise Misconfigured([Problem(str(path), "not-toml", str(exc))]) from None
+    try:
+        settings = Settings(**table)
+    except ValidationError as exc:
+        raise Misconfigured(_problems(exc)) from None
+    problems = _contradictions(settings)
+    if problems:
+        raise Misconfigured(problems)
+    return _rooted(settings, path.resolve().parent)
+
+
+def _problems(exc: ValidationError) -> list[Problem]:
+    # The input is left out: a misplaced secret must not be printed back.
+    return [
+        Problem(".".join(str(part) for part in error["loc"]), error["type"].replace("_", "-"), error["msg"])
+        for error in exc.errors(include_input=False, include_url=False)
+    ]
+
+
+def _contradictions(settings: Settings) -> list[Problem]:
+    problems: list[Problem] = []
+    axes = [section.name for section in settings.axis]
+    for kind, names in (("axis", axes), ("office", [section.name for section in settings.office])):
+        problems += [Problem(kind, "doubled", f"{name!r} is defined twice") for name in _doubled(names)]
+    if LOCAL_AXIS in axes:
+        problems.append(
+            Problem("axis", "reserved", f"the name {LOCAL_AXIS!r} is taken by the road between own offices")
+        )
+    for code in _doubled([code for section in settings.office for code in section.organs]):
+        problems.append(Problem("office.organs", "doubled", f"organ {code} belongs to two offices"))
+    for index, route in enumerate(settings.route):
+        if route.axis not in axes:
+            problems.append(Problem(f"route.{index}.axis", "unknown", f"no axis is called {route.axis!r}"))
+        if route.organ.strip("*").count("*") or (
+            route.organ.startswith("*") and route.organ.endswith("*") and route.organ != "*"
+        ):
+            problems.append(Problem(f"route.{index}.organ", "pattern", "one * only, at the start or the end"))
+    if settings.times.longest_call_seconds >= settings.times.lease_seconds:
+        problems.append(
+            Problem(
+                "times.longest_call_seconds",
+                "too-long",
+                "a lease must outlive the longest call: lower it, or raise times.lease_seconds",
+            )
+        )
+    for name in ("office_api", "operators"):
+        listener: Listener = getattr(settings, name)
+        if bool(listener.certificate) != bool(listener.key):
+            problems.append(Problem(name, "half-tls", "certificate and key belong together"))
+        if not loopback(listener.host) and not listener.certificate and not listener.behind_tls_proxy:
+            problems.append(
+                Problem(name, "plain-http", "off loopback give certificate and key, or say behind_tls_proxy = true")
+            )
+    return problems
+
+
+def loopback(host: str) -> bool:
+    """Whether traffic to this host stays on this machine."""
+    return host in {"localhost", "::1", "[::1]"} or host.startswith("127.")
+
+
+def _doubled(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def _rooted(settings: Settings, root: Path) -> Settings:
+    def rooted(listener: Listener) -> Listener:
+        return listener.model_copy(
+            update={name: root / value for name in ("certificate", "key") if (value := getattr(listener, name))}
+        )
+
+    return settings.model_copy(
+        update={
+            "data_dir": root / settings.data_dir,
+            "keys": root / settings.keys,
+            "trust": root / settings.trust,
+            "office_api": rooted(settings.office_api),
+            "operators": rooted(settings.operators),
+        }
+    )

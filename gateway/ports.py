@@ -1,0 +1,260 @@
+"""Where the gateway meets the world: one protocol per kind of partner, and the data that crosses.
+
+A port exists only where there is I/O. Each one's promises are written once as a contract test and run on every
+implementation.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from gateway.model import Attachment, Content, Document, Kind, Problem, Status
+
+Chunks = AsyncIterator[bytes]
+
+
+class Contents(Protocol):
+    """The bytes, by SHA-256, outside the database. Knows nothing of messages: the journal counts references."""
+
+    async def store(self, chunks: Chunks, *, limit: int) -> Content:
+        """Write and make durable (fsync of file and folder) before returning.
+
+        Raises `Rejection("too-large")` past `limit` bytes; nothing of it is kept then.
+        """
+
+    async def store_bytes(self, data: bytes) -> Content: ...
+
+    def open(self, content: Content, start: int = 0, end: int | None = None) -> Chunks:
+        """Its bytes [start, end) in pieces of 64-256 kB."""
+
+    async def read(self, content: Content) -> bytes:
+        """All of it at once; only for what is known to be small."""
+
+    async def erase(self, content: Content) -> None:
+        """Make the bytes unreadable. The caller knows that nothing refers to them."""
+
+    def free_bytes(self) -> int: ...
+
+
+# --- axis -------------------------------------------------------------------------------------------------------
+
+
+class Finds(StrEnum):
+    BY_MESSAGE_ID = "by-message-id"
+    BY_LISTING = "by-listing"
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an axis can do, declared by its driver: it decides what a doubt leads to."""
+
+    deduplicates: bool
+    """A repeated send of the same message id is one message there."""
+    finds: Finds
+    signs_receipts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What is sent: the frozen edXML file and what the axis must know of it."""
+
+    message_id: str
+    kind: Kind
+    document_id: str
+    sender: str
+    to: tuple[str, ...]
+    size: int
+    sha256: str
+    chunks: Callable[[], Chunks]
+    """The bytes from the start, as often as asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The axis has it, it says."""
+
+    axis_id: str
+    receipt: bytes | None
+    """Its signed receipt, unverified; None from an axis that signs none."""
+    reply: bytes = b""
+    """The reply as it came, kept where there is no receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """One line of the axis's list of what waits for us."""
+
+    axis_id: str
+    kind: Kind
+    sender: str = ""
+    document_id: str = ""
+    urgency: int = 0
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file on its way in. The driver has verified the transport's word for size and SHA-256 before giving this."""
+
+    size: int
+    sha256: str
+    chunks: Chunks
+
+
+@dataclass(frozen=True, slots=True)
+class AxisOrgan:
+    code: str
+    name: str
+    old_code: str = ""
+
+
+class Axis(Protocol):
+    """A driver for one axis. Verifies the transport (WS-Security, HMAC, TLS); leaves receipts and content to the road.
+
+    Raises `Unreachable`, `Busy`, `Unknown`, `Rejection`, `NeedsOperator` and nothing else. An unsigned fault or an
+    HTTP error is never a `Rejection`. Safe to call concurrently.
+    """
+
+    name: str
+    can: Capabilities
+
+    async def send(self, parcel: Parcel) -> Acceptance: ...
+
+    async def find(self, parcel: Parcel) -> Acceptance | None:
+        """What became of an earlier send of this parcel; None when the axis vouches that it holds no such message."""
+
+    async def pending(self, limit: int) -> Sequence[Announced]:
+        """What waits for us: documents and statuses. Reading consumes nothing."""
+
+    def fetch(self, axis_id: str, kind: Kind) -> AbstractAsyncContextManager[Fetched]: ...
+
+    async def confirm(self, axis_id: str, receipt: bytes) -> None:
+        """Hand over our signed receipt; repeating it is harmless."""
+
+    async def organs(self) -> Sequence[AxisOrgan]: ...
+
+    def certificates(self) -> Mapping[str, dt.datetime]:
+        """When each certificate this driver uses or trusts ends, by a name fit for a metric label."""
+
+    async def reload(self) -> None:
+        """Read keys and trust anew, without a restart."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AxisContext:
+    """What an axis driver gets beside its options."""
+
+    name: str
+    system_id: str
+    """Ours, on that axis."""
+    keys: Path
+    """Folder of our key pairs: `*.key.pem` beside `*.crt.pem`."""
+    trust: Path
+    """Folder of the parties we trust: `<system id>/*.pem`."""
+    now: Callable[[], dt.datetime]
+    loop_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+# --- office -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What an office is told: ids and codes, no content (Standard Webhooks envelope)."""
+
+    type: str
+    """`document.received`, `status.received`, `message.rejected`, `message.expired`, `message.late`."""
+    message_id: str
+    at: dt.datetime
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentSource:
+    attachment: Attachment
+    chunks: Callable[[], Chunks]
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """One message for one office, with everything it may want to take."""
+
+    event: Event
+    organs: tuple[str, ...]
+    """Those of the office's organs it is for."""
+    document: Document | None = None
+    status: Status | None = None
+    edxml: Callable[[], Chunks] | None = None
+    attachments: tuple[AttachmentSource, ...] = ()
+
+
+class Office(Protocol):
+    """An adapter to one e-office.
+
+    `hand_over` returns when the office has it, and may be called twice for one message: the second call changes
+    nothing. Raises `Unreachable`, `Busy`, `Unknown`, `Rejection`, `NeedsOperator`.
+    """
+
+    name: str
+    pulls: bool
+    """True: the office fetches by `GET /v1/inbox` and acknowledges; `hand_over` is then never called."""
+
+    async def hand_over(self, handover: Handover) -> None: ...
+
+    async def run(self, door: Door) -> None:
+        """Carry what the office puts out to the door, until cancelled; returns at once where the office calls us."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file of a submission, in the order of the record's attachments."""
+
+    name: str
+    content_type: str
+    chunks: Chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The door's answer, the same for the same submission for ever."""
+
+    submission_id: str
+    messages: tuple[Mapping[str, Any], ...]
+    """Per message: message_id, axis, organs."""
+    repeated: bool = False
+    warnings: tuple[Problem, ...] = ()
+
+
+class Door(Protocol):
+    """Where offices hand in. All checks, then the bytes, then the row, then the answer."""
+
+    async def submit(
+        self, office: str, key: str, record: Mapping[str, Any], uploads: AsyncIterator[Upload]
+    ) -> Submitted:
+        """Take a record (the office API's JSON part) and its files. Raises `Refused` or `Busy`."""
+
+    async def submit_edxml(self, office: str, chunks: Chunks) -> Submitted:
+        """Take a ready edXML file; its key is (From, DocumentId, kind). Raises `Refused` or `Busy`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeContext:
+    """What an office adapter gets beside its options."""
+
+    name: str
+    data_dir: Path
+    secrets: Mapping[str, str]
+    """Secrets named by the options, already read from their files or environment."""
+    now: Callable[[], dt.datetime]

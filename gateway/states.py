@@ -1,0 +1,238 @@
+"""Where a message can be on its road, which step comes next, and what a stage may say about it.
+
+A stage never writes: it returns an `Outcome`, and the journal carries it out in one transaction with the entry that
+tells of it. "Put off" and "held" are pauses of a state, not states.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.model import Attachment, Content, Direction, Kind, ProofGrade
+
+
+class State(StrEnum):
+    ACCEPTED = "accepted"
+    """Ours to carry: the bytes and the row are on disk, and the office has its answer."""
+    PACKED = "packed"
+    """The edXML file is signed and frozen."""
+    SENT = "sent"
+    """The axis holds exactly these bytes, by the proof grade stored beside it."""
+    ANNOUNCED = "announced"
+    """An axis listed it."""
+    RECEIVED = "received"
+    """Its bytes are here and match what the axis vouched for; we owe the receipt."""
+    CONFIRMED = "confirmed"
+    """The axis has our receipt."""
+    TRUSTED = "trusted"
+    """Examined; an office is to have it."""
+    CLOSED = "closed"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    """Not confirmed in time. A late receipt still moves it to `sent`."""
+
+    @property
+    def final(self) -> bool:
+        return self in {State.CLOSED, State.REJECTED, State.EXPIRED}
+
+
+class Stage(StrEnum):
+    """The step that works on a message in a given state."""
+
+    PACK = "pack"
+    SEND = "send"
+    CHASE = "chase"
+    FETCH = "fetch"
+    CONFIRM = "confirm"
+    EXAMINE = "examine"
+    HAND_OVER = "hand_over"
+    TELL_OFFICE = "tell_office"
+
+
+def stage_for(state: State, kind: Kind) -> Stage | None:
+    """The stage that takes a message on from here, or None where nothing is left to do."""
+    if state is State.TRUSTED:
+        return Stage.TELL_OFFICE if kind is Kind.NOTICE else Stage.HAND_OVER
+    return {
+        State.ACCEPTED: Stage.PACK,
+        State.PACKED: Stage.SEND,
+        State.SENT: Stage.CHASE,
+        State.ANNOUNCED: Stage.FETCH,
+        State.RECEIVED: Stage.CONFIRM,
+        State.CONFIRMED: Stage.EXAMINE,
+    }.get(state)
+
+
+NEXT: Mapping[State, frozenset[State]] = {
+    State.ACCEPTED: frozenset({State.PACKED, State.REJECTED, State.EXPIRED}),
+    State.PACKED: frozenset({State.SENT, State.CLOSED, State.REJECTED, State.EXPIRED}),
+    State.SENT: frozenset({State.CLOSED}),
+    State.ANNOUNCED: frozenset({State.RECEIVED, State.REJECTED}),
+    State.RECEIVED: frozenset({State.CONFIRMED, State.REJECTED}),
+    State.CONFIRMED: frozenset({State.TRUSTED, State.CLOSED, State.REJECTED}),
+    State.TRUSTED: frozenset({State.CLOSED, State.REJECTED}),
+    State.EXPIRED: frozenset({State.SENT}),
+    State.CLOSED: frozenset(),
+    State.REJECTED: frozenset(),
+}
+"""Every change of state there is. The journal refuses any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message to one organ, and the last status heard about it."""
+
+    organ: str
+    office: str | None = None
+    """The office of ours that owns the organ; None where it lies beyond an axis."""
+    status: str | None = None
+    status_at: dt.datetime | None = None
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One row of the journal: a document, a status or a notice on its way, in one direction, over one axis."""
+
+    message_id: str
+    """Ours, frozen at acceptance."""
+    direction: Direction
+    kind: Kind
+    state: State
+    axis: str
+    """Name of the axis; `local` between our own offices; empty for a notice."""
+    endpoint: str
+    """Whose back-off it waits for: `axis:national`, `office:so-noi-vu`, or `inside` when no I/O partner is needed."""
+    submission_id: str
+    """What an office handed in at once: the message id of its first message."""
+    office: str | None = None
+    """The office that handed it in (out) or must hear it (notice, status)."""
+    axis_id: str | None = None
+    """Theirs."""
+    document_id: str = ""
+    sender: str = ""
+    """Organ code of the sender."""
+    urgency: int = 0
+    """0 normal, 1 khẩn, 2 thượng khẩn, 3 hỏa tốc and hỏa tốc hẹn giờ."""
+    detail: Mapping[str, object] | None = None
+    """What people read: subject, names, the parsed record. Erasable; never in an entry's digest."""
+    size: int | None = None
+    """Of the edXML file, in bytes."""
+    sha256: str | None = None
+    """Of the edXML file, hex."""
+    proof: ProofGrade | None = None
+    version: int = 0
+    attempts: int = 0
+    """Attempts opened in the present state."""
+    accepted_at: dt.datetime | None = None
+    due_at: dt.datetime | None = None
+    """When the next stage may take it; None: nothing to do, or held."""
+    expires_at: dt.datetime | None = None
+    sent_at: dt.datetime | None = None
+    closed_at: dt.datetime | None = None
+    held: str | None = None
+    """Why a person must act; None when not held."""
+    supersedes: str | None = None
+    duplicate_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A message under our lease, with the attempt opened for it."""
+
+    message: Message
+    holder: str
+    attempt: int
+    doubt: bool
+    """An earlier attempt of this stage was left open or ended not knowing: what it asked for may have happened."""
+
+
+# --- effects: what one transaction does beside moving the message -----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A further message born with this outcome: a status we owe, a notice an office must hear."""
+
+    message: Message
+    deliveries: tuple[Delivery, ...] = ()
+    contents: tuple[ContentRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRef:
+    """That a message needs these bytes. `role`: `edxml`, `attachment`, `header`, `reply`."""
+
+    role: str
+    content: Content
+    attachment: Attachment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepReceipt:
+    """A receipt given or got, byte for byte. A mismatched one is kept too, and settles nothing."""
+
+    receipt_id: str
+    kind: str
+    """`axis-accepted` | `gateway-received`."""
+    given: bool
+    """True: ours, owed to the other side; False: theirs."""
+    body: bytes
+    mismatch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleDelivery:
+    """A status heard about a document of ours: settles the delivery row, whatever the message's state is."""
+
+    message_id: str
+    organ: str
+    status: str
+    at: dt.datetime
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """An office has it."""
+
+    message_id: str
+    office: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddDelivery:
+    delivery: Delivery
+
+
+Effect = NewMessage | ContentRef | KeepReceipt | SettleDelivery | HandedOver | AddDelivery
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the journal says happened. `code` and `facts` are chained for ever; `detail` may be erased."""
+
+    code: str
+    facts: Mapping[str, str | int | None] | None = None
+    """Codes, ids, digests, times: never text a person wrote."""
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What should become of a message: carried out by the journal in one transaction."""
+
+    entry: Entry
+    state: State | None = None
+    """None: stay."""
+    due_in: dt.timedelta | None = None
+    """When to look again; None with a working state means: wait for an event."""
+    held: str | None = None
+    doubt: bool = False
+    """The attempt ended without knowing whether it happened."""
+    changes: Mapping[str, object] | None = None
+    """Columns of the message to set, e.g. {"axis_id": "…", "proof": "signed-receipt"}."""
+    effects: tuple[Effect, ...] = ()

@@ -1,0 +1,54 @@
+# `make install`, `make demo` and `make test` are all a fresh clone needs. PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+FAST := tests/unit tests/contract tests/pipeline tests/web
+
+.PHONY: install demo test test-full check storm bench wheel lock clean
+
+install: $(STAMP)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "lienthong needs Python 3.11 or newer; '$(PYTHON)' is older. Try: make install PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "python3-venv is missing. As root: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv --clear .venv; }
+	@echo "Installing the locked dependencies"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install
+	@$(BIN)/lienthong demo
+
+# The whole proof, on a printed budget of ten minutes; test-full adds the long forms.
+test: install
+	@$(BIN)/python tests/run.py
+
+test-full: install
+	@$(BIN)/python tests/run.py --full
+
+# Under a minute: run it before every commit.
+check: install
+	@$(BIN)/python tests/run.py checks unit contract pipeline web
+
+storm: install
+	@$(BIN)/python tests/run.py --full storm
+
+bench: install
+	@$(BIN)/lienthong bench exchange
+
+wheel: install
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+# Newest releases, for every interpreter and platform, with hashes and without addresses.
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
+	  --output-file requirements/runtime.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
+	  --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+
+clean:
+	rm -rf .venv build dist

@@ -1,0 +1,229 @@
+"""Run the tests in groups, each on a printed budget, and end with one line that counts them all.
+
+`make test` runs every group; names of groups as arguments run only those; `--full` adds the long forms. A folder of
+tests that no group names is a group of its own, so a new folder is never forgotten. A group far over its budget is
+reported, and does not fail: time is the machine's, and a failing test must mean a fault.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests import system_tools  # noqa: E402 - run as a file, by any Python
+
+BIN = ROOT / ".venv" / "bin"
+BUILD = ROOT / "build"
+REPORTS = BUILD / "reports"
+INSTALLED = BUILD / "installed"
+FAR = 1.5
+
+
+@dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def add(self, other: "Count") -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.reasons += other.reasons
+
+
+@dataclass(frozen=True)
+class Group:
+    name: str
+    budget: int
+    """Seconds on two cores."""
+    folders: tuple[str, ...] = ()
+    run: Callable[["Group", bool], Count] | None = None
+    installed: bool = False
+    """Run against the wheel, in an environment that holds nothing else."""
+
+
+def _checks(_group: Group, _full: bool) -> Count:
+    """Form, lint, types and layers; side by side, for they share nothing."""
+    commands = {
+        "ruff format": [BIN / "ruff", "format", "--check", "--quiet", "."],
+        "ruff": [BIN / "ruff", "check", "--quiet", "."],
+        "mypy": [BIN / "mypy"],
+        "import-linter": [BIN / "lint-imports"],
+    }
+    running = {
+        name: subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for name, command in commands.items()
+    }
+    count = Count()
+    for name, process in running.items():
+        output, _ = process.communicate()
+        if process.returncode:
+            print(f"--- {name}\n{output}")
+            count.failed += 1
+        else:
+            count.passed += 1
+    return count
+
+
+def _pytest(group: Group, full: bool) -> Count:
+    folders = [folder for folder in group.folders if any((ROOT / folder).rglob("test_*.py"))]
+    if not folders:
+        return Count()
+    environment = dict(os.environ)
+    if group.installed:
+        environment["LIENTHONG_COMMAND"] = str(_installed() / "bin" / "lienthong")
+        environment["PYTHONSAFEPATH"] = "1"
+    return _run_pytest(BIN / "python", group.name, folders, environment, full)
+
+
+def _run_pytest(python: Path, name: str, folders: list[str], environment: dict[str, str], full: bool) -> Count:
+    report = REPORTS / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    options = ["-q", "--no-header", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    if not full:
+        options += ["-m", "not slow"]
+    done = subprocess.run([python, "-m", "pytest", *options, *folders], cwd=ROOT, env=environment, check=False)
+    count = _read(report)
+    if done.returncode not in {0, 5} and not count.failed:  # 5: no test was chosen
+        count.failed += 1
+    return count
+
+
+def _read(report: Path) -> Count:
+    if not report.exists():
+        return Count()
+    count = Count()
+    for suite in ET.parse(report).getroot().iter("testsuite"):
+        failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        skipped = int(suite.get("skipped", 0))
+        count.add(Count(max(int(suite.get("tests", 0)) - failed - skipped, 0), failed, skipped))
+        count.reasons += [f"{case.get('name')}: {s.get('message')}" for case in suite for s in case.iter("skipped")]
+    return count
+
+
+def _installed() -> Path:
+    """An environment with the locked dependencies and our wheel, made anew for each run."""
+    if str(INSTALLED) in _made:
+        return INSTALLED
+    shutil.rmtree(INSTALLED, ignore_errors=True)
+    wheels = BUILD / "wheel"
+    shutil.rmtree(wheels, ignore_errors=True)
+    _quiet(BIN / "python", "-m", "build", "--wheel", "--no-isolation", "--outdir", wheels, ".")
+    (wheel,) = wheels.glob("*.whl")
+    _quiet(BIN / "python", "-m", "venv", INSTALLED)
+    pip = (INSTALLED / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+    _quiet(*pip, "--require-hashes", "-r", "requirements/runtime.txt")
+    _quiet(*pip, "--no-deps", wheel)
+    _made.add(str(INSTALLED))
+    return INSTALLED
+
+
+_made: set[str] = set()
+
+
+def _quiet(*command: str | Path) -> None:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
+
+
+def _interpreters(group: Group, full: bool) -> Count:
+    """Unit tests on every further Python from 3.11 up that this machine has."""
+    count = Count()
+    for python in _further_pythons():
+        environment = BUILD / python.name
+        print(f"{python}")
+        if not (environment / ".installed").exists():
+            _quiet(python, "-m", "venv", "--clear", environment)
+            pip = (environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+            _quiet(*pip, "--require-hashes", "-r", "requirements/dev.txt")
+            _quiet(*pip, "--no-deps", "--no-build-isolation", "--editable", ".")
+            (environment / ".installed").touch()
+        folders = [folder for folder in group.folders if (ROOT / folder).exists()]
+        count.add(_run_pytest(environment / "bin" / "python", python.name, folders, dict(os.environ), full))
+    return count
+
+
+def _further_pythons() -> list[Path]:
+    ours = (sys.version_info.major, sys.version_info.minor)
+    found: dict[tuple[int, int], Path] = {}
+    places = [Path(folder) for folder in os.environ.get("PATH", "").split(":") if "shims" not in folder]
+    places += sorted(Path("~/.pyenv/versions").expanduser().glob("3.*/bin"))
+    for minor in range(11, 20):
+        for place in places:
+            python = place / f"python3.{minor}"
+            if (3, minor) != ours and python.exists():
+                found.setdefault((3, minor), python)
+    return list(found.values())
+
+
+GROUPS = (
+    Group("checks", 45, run=_checks),
+    Group("unit", 45, ("tests/unit",)),
+    Group("contract", 45, ("tests/contract",)),
+    Group("pipeline", 30, ("tests/pipeline",)),
+    Group("web", 30, ("tests/web",)),
+    Group("interop", 60, ("tests/interop",)),
+    Group("security", 30, ("tests/security",)),
+    Group("packaging", 30, ("tests/packaging",)),
+    Group("deploy", 20, ("tests/deploy",)),
+    Group("e2e", 90, ("tests/e2e",), installed=True),
+    Group("storm", 60, ("tests/crash", "tests/storm"), installed=True),
+    Group("interpreters", 90, ("tests/unit",), run=_interpreters),
+)
+PLAIN = {"assets", "fakes", "bench"}
+
+
+def main(arguments: list[str]) -> int:
+    full = "--full" in arguments
+    wanted = [argument for argument in arguments if not argument.startswith("-")]
+    groups = [*GROUPS, *_unnamed()]
+    if unknown := set(wanted) - {group.name for group in groups}:
+        raise SystemExit(f"no such group: {', '.join(sorted(unknown))}")
+    chosen = [group for group in groups if not wanted or group.name in wanted]
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    if not wanted:
+        print(f"budget: {', '.join(f'{group.name} {group.budget} s' for group in chosen)}")
+        system_tools.provide()
+    total = Count()
+    lines = []
+    for group in chosen:
+        print(f"\n=== {group.name} (budget {group.budget} s)", flush=True)
+        began = time.monotonic()
+        count = (group.run or _pytest)(group, full)
+        took = time.monotonic() - began
+        total.add(count)
+        over = "  FAR OVER BUDGET" if took > group.budget * FAR and not full else ""
+        lines.append(
+            f"{group.name:13} {count.passed:5} passed {count.failed:3} failed {count.skipped:3} skipped"
+            f" {took:6.1f} s of {group.budget} s{over}"
+        )
+    print("\n" + "\n".join(lines))
+    for reason in total.reasons:
+        print(f"skipped: {reason}")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed or not total.passed else 0
+
+
+def _unnamed() -> list[Group]:
+    named = {folder for group in GROUPS for folder in group.folders}
+    return [
+        Group(folder.name, 30, (f"tests/{folder.name}",))
+        for folder in sorted((ROOT / "tests").iterdir())
+        if folder.is_dir() and folder.name not in PLAIN and f"tests/{folder.name}" not in named
+        if any(folder.rglob("test_*.py"))
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

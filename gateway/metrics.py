@@ -6,7 +6,8 @@ measures what is told by the methods; when to ask the journal is `gateway.web.he
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -89,7 +90,7 @@ class Metrics:
         )
 
     def stage_done(self, stage: str, outcome: str, seconds: float) -> None:
-        """`outcome`: `moved`, `put-off`, `held`, `rejected`, `bug`, or the new state."""
+        """`outcome`: `ok`, `held`, `rejected`, `unreachable`, `busy`, `unknown`, `bug` or `lease-lost`."""
         self.stage_seconds.labels(stage, outcome).observe(seconds)
 
     def rejected(self, reason: str) -> None:
@@ -99,8 +100,13 @@ class Metrics:
     def receipt_mismatch(self, axis: str) -> None:
         self.receipt_mismatches.labels(axis).inc()
 
-    def breaker(self, stage: str, *, is_open: bool) -> None:
-        self.breaker_open.labels(stage).set(is_open)
+    def breakers(self, stages: Iterable[str], broken: Collection[str]) -> None:
+        """Of all `stages`, those `broken` take no work."""
+        for stage in stages:
+            self.breaker_open.labels(stage).set(stage in broken)
+
+    def certificates(self, ends: Mapping[str, dt.datetime], now: dt.datetime) -> None:
+        replace(self.certificate_days_left, {(name,): (end - now) / dt.timedelta(days=1) for name, end in ends.items()})
 
     def disk(self, free: int, reserve: int) -> None:
         self.free_bytes.set(free)

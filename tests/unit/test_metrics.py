@@ -1,3 +1,5 @@
+import datetime as dt
+
 import pytest
 
 from gateway.metrics import NAMES, Metrics, replace
@@ -47,12 +49,27 @@ def test_a_reason_that_holds_nothing_any_more_goes_away():
     assert b'lienthong_held_messages{reason="bug"} 1.0' in metrics.render()
 
 
-def test_an_open_breaker_and_the_disk_are_shown():
+def test_a_stage_that_takes_no_work_is_told_from_those_that_do():
     metrics = Metrics()
-    metrics.breaker("pack", is_open=True)
-    metrics.disk(10, 20)
+    metrics.breakers(["pack", "send"], {"pack"})
     value = metrics.registry.get_sample_value
     assert value("lienthong_stage_breaker_open", {"stage": "pack"}) == 1
-    assert (value("lienthong_free_bytes"), value("lienthong_disk_reserve_bytes")) == (10, 20)
-    metrics.breaker("pack", is_open=False)
+    assert value("lienthong_stage_breaker_open", {"stage": "send"}) == 0
+    metrics.breakers(["pack", "send"], set())
     assert value("lienthong_stage_breaker_open", {"stage": "pack"}) == 0
+
+
+def test_a_certificate_that_has_ended_shows_negative_days():
+    metrics = Metrics()
+    now = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
+    metrics.certificates({"own": now + dt.timedelta(days=20), "national": now - dt.timedelta(hours=12)}, now)
+    value = metrics.registry.get_sample_value
+    assert value("lienthong_certificate_days_left", {"certificate": "own"}) == 20
+    assert value("lienthong_certificate_days_left", {"certificate": "national"}) == -0.5
+
+
+def test_free_space_is_shown_beside_the_reserve_it_is_measured_by():
+    metrics = Metrics()
+    metrics.disk(10, 20)
+    value = metrics.registry.get_sample_value
+    assert (value("lienthong_free_bytes"), value("lienthong_disk_reserve_bytes")) == (10, 20)

@@ -157,6 +157,8 @@ class AxisContext:
     name: str
     system_id: str
     """Ours, on that axis."""
+    axis_system_id: str
+    """Theirs: whose signature on replies counts."""
     keys: Path
     """Folder of our key pairs: `*.key.pem` beside `*.crt.pem`."""
     trust: Path
@@ -247,6 +249,22 @@ class Door(Protocol):
 
     async def submit_edxml(self, office: str, chunks: Chunks) -> Submitted:
         """Take a ready edXML file; its key is (From, DocumentId, kind). Raises `Refused` or `Busy`."""
+
+    async def report_status(
+        self,
+        office: str,
+        message_id: str,
+        code: str,
+        reason: str = "",
+        *,
+        organ: str | None = None,
+        staff: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take what an office says became of an incoming document; the same report again changes nothing.
+
+        `organ` is which of the office's organs speaks, where the document went to several. Raises `Refused` or `Busy`.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,66 @@
+"""Files that survive a power cut: written under a hidden name, flushed to the disk, and shown by one rename.
+
+Blocking; callers on an event loop use a thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was created, renamed or removed in `folder` last."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def close(file: BinaryIO) -> None:
+    """Make a file's bytes last, and close it."""
+    with file:
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Put a new JSON file in place of whatever was there, whole or not at all."""
+    hidden = path.with_name(f".{path.name}.part")
+    file = hidden.open("wb")
+    file.write(json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n")
+    close(file)
+    hidden.replace(path)
+    sync_folder(path.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename, durably. Both must be on one file system."""
+    source.rename(target)
+    sync_folder(target.parent)
+    if source.parent != target.parent:
+        sync_folder(source.parent)
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open for reading what is a file and nothing that only points at one. Raises `OSError`."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"{path.name} is not a regular file")
+    return os.fdopen(handle, "rb")
+
+
+def plain_name(name: str) -> bool:
+    """Whether a name from outside is fit to stand for one visible file in a folder that we choose."""
+    return (
+        0 < len(name.encode("utf-8", "surrogatepass")) <= 240
+        and not name.startswith(".")
+        and not any(letter in "/\\" or not letter.isprintable() for letter in name)
+    )

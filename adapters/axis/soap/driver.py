@@ -1,0 +1,193 @@
+"""The driver: the port's seven acts as calls of the axis service.
+
+Each try of a call is signed afresh (RequestId, Timestamp, signature), so a repeat never meets the axis's replay
+window. Only calls that read are repeated here, for seconds; the journal owns longer patience and every doubt about a
+send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import hmac
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from lxml import etree
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from adapters.axis.soap.mime import FilePart, Malformed, Parts, Written
+from adapters.axis.soap.options import Options
+from adapters.axis.soap.replies import Question, read_reply
+from adapters.axis.soap.transport import Transport
+from adapters.axis.soap.wire import wire
+from gateway.errors import Busy, NeedsOperator, Unknown, Unreachable
+from gateway.model import Kind
+from gateway.ports import Acceptance, Announced, AxisContext, AxisOrgan, Capabilities, Chunks, Fetched, Parcel
+from gateway.trust.keys import Keys
+from gateway.trust.wssecurity import secure
+
+_ENVELOPE_LIMIT = 1 << 20
+_LIST_LIMIT = 8 << 20
+_INLINE = 64 << 10
+"""A longer reply is verified and read in a thread, so that other calls go on."""
+
+T = TypeVar("T")
+
+
+class SoapAxis:
+    """One axis, spoken to by SOAP. Safe to call concurrently: nothing of a call outlives it but pooled connections."""
+
+    def __init__(self, options: Options, context: AxisContext) -> None:
+        self.name = context.name
+        self.can = Capabilities(options.deduplicates, options.finds, options.signs_receipts)
+        self._options, self._context = options, context
+        self._keys = Keys(context.keys, context.trust)
+        self._transport = Transport(options)
+        self._wire = wire()
+
+    async def send(self, parcel: Parcel) -> Acceptance:
+        content_id = f"{parcel.message_id}@{self._context.system_id}"
+        fields = {
+            "MessageId": parcel.message_id,
+            "File": {"ContentId": content_id, "Size": parcel.size, "Sha256": parcel.sha256},
+        }
+        operation = "UpdateTraces" if parcel.kind is Kind.STATUS else "SendDocument"
+        reply = await self._call(operation, fields, file=FilePart(content_id, parcel.size, parcel.chunks))
+        return Acceptance(reply.AxisId, reply.Receipt)
+
+    async def find(self, parcel: Parcel) -> Acceptance | None:
+        reply = await self._ask("FindMessage", {"MessageId": parcel.message_id})
+        if not reply.Found:
+            return None
+        if reply.AxisId is None or reply.Receipt is None or reply.Sha256 is None:
+            raise Unreachable("axis-reply-form", "found, but without its receipt")
+        if not hmac.compare_digest(reply.Sha256, parcel.sha256):
+            raise NeedsOperator("axis-id-reused", "the axis holds other bytes under this message id")
+        return Acceptance(reply.AxisId, reply.Receipt)
+
+    async def pending(self, limit: int) -> Sequence[Announced]:
+        reply = await self._ask("GetPendingDocumentIds", {"Limit": limit}, _LIST_LIMIT)
+        return [
+            Announced(
+                axis_id=item.AxisId,
+                kind=Kind(item.Kind),
+                sender=item.FromOrganId,
+                document_id=item.DocumentId,
+                urgency=min(item.Priority, 3),
+                size=item.Size,
+                sha256=item.Sha256,
+            )
+            for item in reply.Pending[:limit]
+        ]
+
+    @asynccontextmanager
+    async def fetch(self, axis_id: str, kind: Kind) -> AsyncIterator[Fetched]:
+        async with AsyncExitStack() as stack:
+            reply, parts = await _patiently(
+                lambda: stack.enter_async_context(self._exchange("GetDocument", {"AxisId": axis_id}))
+            )
+            if reply.AxisId != axis_id or reply.Kind != kind or parts is None:
+                raise Unreachable("axis-reply-form", "not the item that was asked for")
+            if reply.File.Size > self._options.edxml_bytes:
+                raise NeedsOperator(
+                    "axis-item-too-large", f"{reply.File.Size} bytes: more than axis.options.edxml_bytes"
+                )
+            yield Fetched(reply.File.Size, reply.File.Sha256, _proven(reply.File, parts))
+
+    async def confirm(self, axis_id: str, receipt: bytes) -> None:
+        await self._call("ConfirmReceived", {"AxisId": axis_id, "Receipt": receipt})
+
+    async def organs(self) -> Sequence[AxisOrgan]:
+        reply = await self._ask("GetOrganizations", {}, _LIST_LIMIT)
+        return [AxisOrgan(item.OrganId, item.OrganName, item.OldOrganId or "") for item in reply.Organization]
+
+    def certificates(self) -> Mapping[str, dt.datetime]:
+        party = self._keys.trust.parties.get(self._context.axis_system_id)
+        ends = {f"ours-{pair.fingerprint[:12]}": pair.certificate.not_valid_after_utc for pair in self._keys.ring.pairs}
+        for certificate in party.certificates if party else ():
+            ends[f"theirs-{certificate.fingerprint(SHA256()).hex()[:12]}"] = certificate.not_valid_after_utc
+        return ends
+
+    async def reload(self) -> None:
+        await asyncio.to_thread(self._keys.reload)
+        await asyncio.to_thread(self._transport.reload)
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _ask(self, operation: str, fields: dict[str, Any], limit: int = _ENVELOPE_LIMIT) -> Any:
+        """A call that changes nothing: repeated for seconds, and never in doubt."""
+        return await _patiently(lambda: self._call(operation, fields, limit))
+
+    async def _call(
+        self, operation: str, fields: dict[str, Any], limit: int = _ENVELOPE_LIMIT, file: FilePart | None = None
+    ) -> Any:
+        async with self._exchange(operation, fields, limit, file) as (reply, _):
+            return reply
+
+    @asynccontextmanager
+    async def _exchange(
+        self, operation: str, fields: dict[str, Any], limit: int = _ENVELOPE_LIMIT, file: FilePart | None = None
+    ) -> AsyncIterator[tuple[Any, Parts | None]]:
+        request_id = secrets.token_hex(16)
+        ours = {"RequestId": request_id, "SystemId": self._context.system_id}
+        envelope, action = self._wire.request(operation, ours | fields)
+        now = self._context.now()
+        signature = secure(envelope, self._keys.ring.signing(now), now)
+        question = Question(operation, request_id, hashlib.sha256(signature).digest())
+        body = Written(etree.tostring(envelope, encoding="utf-8", xml_declaration=True), file)
+        async with self._transport.post(action, body, limit) as answer:
+            read = partial(
+                read_reply,
+                answer,
+                question,
+                wire=self._wire,
+                trust=self._keys.trust,
+                party=self._context.axis_system_id,
+                now=self._context.now(),
+            )
+            reply = read() if len(answer.envelope) <= _INLINE else await asyncio.to_thread(read)
+            yield reply, answer.parts
+
+
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception(_passing),
+        stop=stop_after_attempt(3),
+        wait=wait_random_exponential(multiplier=0.2, max=2),
+        reraise=True,
+    ):
+        with attempt:
+            try:
+                return await call()
+            except Unknown as exc:
+                # Nothing was asked to change, so nothing can have happened.
+                narrow = Unreachable if exc.after is None else Busy
+                raise narrow(exc.code, exc.message, after=exc.after) from exc
+    raise AssertionError  # the loop returns or raises
+
+
+def _passing(exc: BaseException) -> bool:
+    """Whether the trouble may be over in a second: the network's or a restarting server's."""
+    return isinstance(exc, Unreachable) and exc.code.startswith(("axis-unreachable", "axis-reply-lost", "axis-http-5"))
+
+
+async def _proven(file: Any, parts: Parts) -> Chunks:
+    """The file's bytes. Ends normally only when they are those that the signed Body vouches for."""
+    digest = hashlib.sha256()
+    try:
+        async for chunk in parts.file(file.ContentId, file.Size):
+            digest.update(chunk)
+            yield chunk
+    except Malformed as exc:
+        raise Unreachable("axis-file-form", str(exc)) from exc
+    except Unknown as exc:
+        raise Unreachable(exc.code, exc.message) from exc
+    if not hmac.compare_digest(digest.hexdigest(), file.Sha256):
+        raise Unreachable("axis-file-digest", "the bytes are not those that the axis signed for")

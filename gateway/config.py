@@ -8,13 +8,14 @@ them. Secrets are never values: an option names a file or an environment variabl
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from gateway.errors import Misconfigured
 from gateway.model import LOCAL_AXIS, Problem
@@ -145,28 +146,68 @@ class Settings(BaseSettings):
 
 def load(path: Path) -> Settings:
     """Read and check the file at `path`. Raises `Misconfigured` with every problem found."""
+    settings, problems = examine(path)
+    if problems or settings is None:
+        raise Misconfigured(problems)
+    return settings
+
+
+def examine(path: Path) -> tuple[Settings | None, list[Problem]]:
+    """Every problem of the file, and what it says apart from them; None where too little is left to go on with."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise Misconfigured([Problem(str(path), "unreadable", exc.strerror or "cannot be read")]) from None
+        return None, [Problem(str(path), "unreadable", exc.strerror or "cannot be read")]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise Misconfigured([Problem(str(path), "not-toml", str(exc))]) from None
+        return None, [Problem(str(path), "not-toml", str(exc))]
+    problems: list[Problem] = []
     try:
         settings = Settings(**table)
+    except SettingsError as exc:
+        return None, [Problem("environment", "unreadable", str(exc))]
     except ValidationError as exc:
-        raise Misconfigured(_problems(exc)) from None
-    problems = _contradictions(settings)
-    if problems:
-        raise Misconfigured(problems)
-    return _rooted(settings, path.resolve().parent)
+        problems = _problems(exc)
+        for error in exc.errors(include_input=False, include_url=False):
+            _prune(table, error["loc"])
+        # Without its faulty values the rest can still be examined, and everything be told at once.
+        try:
+            settings = Settings(**table)
+        except ValidationError:
+            return None, problems
+    return _rooted(settings, path.resolve().parent), problems + _contradictions(settings)
+
+
+def _prune(table: Any, place: tuple[int | str, ...]) -> None:
+    for part in place[:-1]:
+        try:
+            table = table[part]
+        except (KeyError, IndexError, TypeError):
+            return
+    if isinstance(table, dict):
+        table.pop(place[-1], None)
 
 
 def _problems(exc: ValidationError) -> list[Problem]:
     # The input is left out: a misplaced secret must not be printed back.
-    return [
-        Problem(".".join(str(part) for part in error["loc"]), error["type"].replace("_", "-"), error["msg"])
-        for error in exc.errors(include_input=False, include_url=False)
-    ]
+    problems = []
+    for error in exc.errors(include_input=False, include_url=False):
+        place, code, message = error["loc"], error["type"].replace("_", "-"), error["msg"]
+        if error["type"] == "extra_forbidden":
+            code, message = "unknown-key", "no such key"
+            if near := difflib.get_close_matches(str(place[-1]), _known(place[:-1]), n=1):
+                message += f"; did you mean {near[0]!r}?"
+        problems.append(Problem(".".join(map(str, place)), code, message))
+    return problems
+
+
+def _known(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that exist in the section at `place`."""
+    section: type[BaseModel] = Settings
+    for part in place:
+        if isinstance(part, str):
+            annotation = section.model_fields[part].annotation
+            section = next(kind for kind in (*get_args(annotation), annotation) if isinstance(kind, type))
+    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _contradictions(settings: Settings) -> list[Problem]:
@@ -195,15 +236,16 @@ def _contradictions(settings: Settings) -> list[Problem]:
                 "a lease must outlive the longest call: lower it, or raise times.lease_seconds",
             )
         )
+    return [*problems, *_listeners(settings)]
+
+
+def _listeners(settings: Settings) -> Iterator[Problem]:
     for name in ("office_api", "operators"):
         listener: Listener = getattr(settings, name)
         if bool(listener.certificate) != bool(listener.key):
-            problems.append(Problem(name, "half-tls", "certificate and key belong together"))
+            yield Problem(name, "half-tls", "certificate and key belong together")
         if not loopback(listener.host) and not listener.certificate and not listener.behind_tls_proxy:
-            problems.append(
-                Problem(name, "plain-http", "off loopback give certificate and key, or say behind_tls_proxy = true")
-            )
-    return problems
+            yield Problem(name, "plain-http", "off loopback give certificate and key, or say behind_tls_proxy = true")
 
 
 def loopback(host: str) -> bool:

@@ -1,0 +1,127 @@
+"""`lienthong check-config FILE`: every problem of a configuration at once, before a start-up meets it.
+
+Beside what the file itself says (`gateway.config`) this looks at what it names: keys, trusted parties, folders,
+adapters and their options. It changes nothing and connects nowhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import inspect
+import json
+import os
+import ssl
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.config import Settings, examine
+from gateway.errors import Misconfigured, NeedsOperator
+from gateway.model import Problem
+from gateway.trust.keys import KeyRing, TrustStore
+
+PULL = "pull"
+"""The office that fetches for itself: no adapter is needed."""
+
+
+def check_config(
+    file: Annotated[Path, typer.Argument(help="The configuration, a TOML file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say everything that is wrong with a configuration; exit 0 when nothing is."""
+    problems = check(file, dt.datetime.now(dt.UTC))
+    if as_json:
+        told = [{"field": found.field, "code": found.code, "message": found.message} for found in problems]
+        print(json.dumps({"file": str(file), "ok": not problems, "problems": told}, ensure_ascii=False))
+    else:
+        for found in problems:
+            print(f"{found.field}: {found.message}", file=sys.stderr)
+        print(f"{file}: {f'{len(problems)} problems' if problems else 'no problems found'}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def check(file: Path, now: dt.datetime) -> list[Problem]:
+    settings, problems = examine(file)
+    if settings is None:
+        return problems
+    return [*problems, *_folders(settings), *_tls(settings), *_keys(settings, now), *_adapters(settings)]
+
+
+def _folders(settings: Settings) -> Iterator[Problem]:
+    for name in ("keys", "trust"):
+        folder: Path = getattr(settings, name)
+        if not folder.is_dir():
+            yield Problem(name, "missing", f"{folder} is not a folder")
+    data = settings.data_dir
+    there = next(folder for folder in (data, *data.parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        yield Problem("data_dir", "not-writable", f"{there} cannot be written to by this user")
+
+
+def _tls(settings: Settings) -> Iterator[Problem]:
+    for name in ("office_api", "operators"):
+        listener = getattr(settings, name)
+        if listener.certificate and listener.key:
+            try:
+                ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(listener.certificate, listener.key)
+            except OSError as exc:
+                why = "do not fit together" if isinstance(exc, ssl.SSLError) else exc.strerror or "cannot be read"
+                yield Problem(f"{name}.certificate", "unusable", f"{listener.certificate} and {listener.key}: {why}")
+
+
+def _keys(settings: Settings, now: dt.datetime) -> Iterator[Problem]:
+    if not settings.axis:
+        return
+    try:
+        if settings.keys.is_dir():
+            KeyRing.load(settings.keys).signing(now, dt.timedelta(hours=settings.times.expires_hours))
+    except Misconfigured as exc:
+        yield from exc.problems
+    except NeedsOperator as exc:
+        yield Problem("keys", exc.code, exc.message)
+    try:
+        trust = TrustStore.load(settings.trust)
+    except Misconfigured as exc:
+        yield from exc.problems
+        return
+    for index, axis in enumerate(settings.axis):
+        if settings.trust.is_dir() and not trust.certificates(axis.axis_system_id, now):
+            yield Problem(
+                f"axis.{index}.axis_system_id",
+                "not-trusted",
+                f"{settings.trust / axis.axis_system_id} holds no certificate that is valid now",
+            )
+
+
+def _adapters(settings: Settings) -> Iterator[Problem]:
+    for index, axis in enumerate(settings.axis):
+        yield from _adapter("axis", axis.driver, f"axis.{index}", "driver", axis.options)
+    for index, office in enumerate(settings.office):
+        if office.adapter != PULL:
+            yield from _adapter("office", office.adapter, f"office.{index}", "adapter", office.options)
+        elif office.options:
+            yield Problem(f"office.{index}.options", "unknown-key", "an office that pulls takes no options")
+
+
+def _adapter(kind: str, name: str, place: str, key: str, options: Mapping[str, Any]) -> Iterator[Problem]:
+    points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=f"gateway.adapters.{kind}")}
+    if name not in points:
+        known = sorted([*points, PULL] if kind == "office" else points)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"installed: {', '.join(known)}"
+        yield Problem(f"{place}.{key}", "unknown", f"no adapter is called {name!r}; {hint}")
+        return
+    try:
+        module = inspect.getmodule(points[name].load())
+    except ImportError as exc:
+        yield Problem(f"{place}.{key}", "not-importable", f"{points[name].value}: {type(exc).__name__}")
+        return
+    if examine_options := getattr(module, "check", None):
+        for found in examine_options(options):
+            yield Problem(f"{place}.options.{found.field}".removesuffix("."), found.code, found.message)

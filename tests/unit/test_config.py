@@ -1,0 +1,201 @@
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from typer.testing import CliRunner
+
+from gateway import cli, config
+from gateway.commands.config import check
+from gateway.errors import Misconfigured
+
+NOW = dt.datetime.now(dt.UTC)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> Path:
+        path = tmp_path / "lienthong.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def problems(path):
+    with pytest.raises(Misconfigured) as raised:
+        config.load(path)
+    return {(problem.field, problem.code) for problem in raised.value.problems}
+
+
+def test_an_empty_file_gives_loopback_listeners_and_folders_beside_the_file(write, tmp_path):
+    settings = config.load(write(""))
+    assert settings.office_api.host == settings.operators.host == "127.0.0.1"
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.keys == tmp_path / "keys"
+
+
+def test_the_environment_overrides_the_file(write, monkeypatch):
+    monkeypatch.setenv("LIENTHONG_OFFICE_API__PORT", "9000")
+    assert config.load(write("[office_api]\nport = 8000")).office_api.port == 9000
+
+
+def test_unknown_keys_are_named_at_every_depth_with_the_nearest_known_one(write):
+    path = write(
+        "lnaguage = 'vi'\n[office_api]\nprot = 1\n[[axis]]\nname = 'n'\ndriver = 'soap'\nsystem_id = 'a'\n"
+        "axis_system_id = 'b'\npoll_second = 2\n[[route]]\norgan = '*'\naxis = 'n'\nform = 2026-01-01\n"
+    )
+    with pytest.raises(Misconfigured) as raised:
+        config.load(path)
+    said = {problem.field: problem.message for problem in raised.value.problems}
+    assert said == {
+        "lnaguage": "no such key; did you mean 'language'?",
+        "office_api.prot": "no such key; did you mean 'port'?",
+        "axis.0.poll_second": "no such key; did you mean 'poll_seconds'?",
+        "route.0.form": "no such key; did you mean 'from'?",
+    }
+
+
+def test_all_problems_come_at_once_contradictions_beside_faulty_values(write):
+    path = write("node = 'Not A Name'\n[office_api]\nhost = '0.0.0.0'\nport = 99999\n[times]\nlease_seconds = 10\n")
+    assert problems(path) == {
+        ("node", "string-pattern-mismatch"),
+        ("office_api.port", "less-than-equal"),
+        ("office_api", "plain-http"),
+        ("times.longest_call_seconds", "too-long"),
+    }
+
+
+def test_a_misplaced_secret_is_not_printed_back(write):
+    path = write("secret = 'hunter2'\n[office_api]\nport = 'hunter2'\n")
+    with pytest.raises(Misconfigured) as raised:
+        config.load(path)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_value_of_the_environment_that_cannot_be_read_is_a_problem_not_a_crash(write, monkeypatch):
+    monkeypatch.setenv("LIENTHONG_AXIS", "[{")
+    assert problems(write("")) == {("environment", "unreadable")}
+
+
+@pytest.mark.parametrize(("text", "code"), [("a = ", "not-toml"), ("a = 1\na = 2", "not-toml")])
+def test_a_file_that_is_not_toml_is_refused(write, text, code):
+    assert {found for _, found in problems(write(text))} == {code}
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_bytes("node = 'Hà Nội'".encode("utf-16"))
+    assert {code for _, code in problems(path)} == {"not-toml"}
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    assert problems(tmp_path / "none.toml") == {(str(tmp_path / "none.toml"), "unreadable")}
+
+
+AXIS = "[[axis]]\nname = 'national'\ndriver = '{driver}'\nsystem_id = 'tinh-a'\naxis_system_id = 'truc'\n"
+
+
+def test_the_name_of_the_road_between_own_offices_is_taken(write):
+    assert ("axis", "reserved") in problems(write(AXIS.format(driver="soap").replace("national", "local")))
+
+
+def test_an_organ_belongs_to_one_office(write):
+    office = "[[office]]\nname = '{}'\nadapter = 'pull'\norgans = ['000.00.01.H08']\n"
+    assert problems(write(office.format("a") + office.format("b"))) == {("office.organs", "doubled")}
+
+
+@pytest.mark.parametrize("pattern", ["*a*", "a*b", "**"])
+def test_a_route_has_one_star_at_most_at_an_end(write, pattern):
+    text = AXIS.format(driver="soap") + f"[[route]]\norgan = '{pattern}'\naxis = 'national'\n"
+    assert problems(write(text)) == {("route.0.organ", "pattern")}
+
+
+def test_a_route_to_no_axis_is_refused(write):
+    assert problems(write("[[route]]\norgan = '*'\naxis = 'nowhere'\n")) == {("route.0.axis", "unknown")}
+
+
+# --- check-config: what the file names ---------------------------------------------------------------------------
+
+
+def make_pair(folder: Path, name: str, ends: dt.datetime) -> x509.Certificate:
+    key = rsa.generate_private_key(65537, 2048)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(ends - dt.timedelta(days=365))
+        .not_valid_after(ends)
+        .sign(key, hashes.SHA256())
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    pem = serialization.Encoding.PEM
+    (folder / f"{name}.crt.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / f"{name}.key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return certificate
+
+
+@pytest.fixture
+def equipped(tmp_path):
+    make_pair(tmp_path / "keys", "own", NOW + dt.timedelta(days=100))
+    certificate = make_pair(tmp_path / "theirs", "truc", NOW + dt.timedelta(days=100))
+    (tmp_path / "trust" / "truc").mkdir(parents=True)
+    (tmp_path / "trust" / "truc" / "a.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return tmp_path
+
+
+def codes(path):
+    return {(found.field, found.code) for found in check(path, NOW)}
+
+
+def test_what_is_named_and_there_is_no_problem(equipped, write):
+    assert codes(write(AXIS.format(driver="soap"))) == set()
+
+
+def test_folders_and_trusted_parties_that_are_not_there_are_problems(write):
+    assert codes(write(AXIS.format(driver="soap"))) >= {("keys", "missing"), ("trust", "missing")}
+
+
+def test_a_key_that_ends_before_the_longest_wait_is_a_problem(tmp_path, write):
+    make_pair(tmp_path / "keys", "own", NOW + dt.timedelta(hours=5))
+    assert ("keys", "key-ends-soon") in codes(write(AXIS.format(driver="soap")))
+
+
+def test_an_axis_whose_certificate_is_not_trusted_is_a_problem(equipped, write):
+    (equipped / "trust" / "truc" / "a.pem").unlink()
+    assert codes(write(AXIS.format(driver="soap"))) == {("axis.0.axis_system_id", "not-trusted")}
+
+
+def test_an_unknown_adapter_is_named_with_the_nearest_one(equipped, write):
+    (found,) = check(write(AXIS.format(driver="saop")), NOW)
+    assert found.field == "axis.0.driver"
+    assert "did you mean 'soap'" in found.message
+
+
+def test_an_adapter_s_options_are_checked_by_the_adapter(equipped, write):
+    text = "[[office]]\nname = 'so'\nadapter = 'folder'\norgans = ['000.00.01.H08']\n[office.options]\npth = 'x'\n"
+    assert any(field.startswith("office.0.options.") for field, _ in codes(write(text)))
+
+
+def test_a_listener_s_certificate_that_cannot_be_used_is_a_problem(equipped, write):
+    (equipped / "no.pem").write_text("no certificate")
+    text = "[office_api]\ncertificate = 'no.pem'\nkey = 'no.pem'\n"
+    assert codes(write(text)) == {("office_api.certificate", "unusable")}
+
+
+def test_the_command_ends_with_0_when_nothing_is_wrong_and_with_1_when_something_is(equipped, write):
+    run = CliRunner()
+    assert run.invoke(cli.app, ["check-config", str(write(""))]).exit_code == 0
+    done = run.invoke(cli.app, ["check-config", "--json", str(write("prot = 1"))])
+    assert done.exit_code == 1
+    said = json.loads(done.stdout)
+    assert said["ok"] is False
+    assert said["problems"][0]["field"] == "prot"

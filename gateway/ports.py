@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from gateway.model import Attachment, Content, Document, Kind, Problem, Status
+from gateway.model import Attachment, Content, Document, Kind, Problem, Staff, Status
 
 Chunks = AsyncIterator[bytes]
 
@@ -164,7 +164,6 @@ class AxisContext:
     trust: Path
     """Folder of the parties we trust: `<system id>/*.pem`."""
     now: Callable[[], dt.datetime]
-    loop_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 # --- office -----------------------------------------------------------------------------------------------------
@@ -255,14 +254,14 @@ class Door(Protocol):
         office: str,
         message_id: str,
         code: str,
-        reason: str = "",
-        *,
+        reason: str,
         organ: str | None = None,
-        staff: Mapping[str, str] | None = None,
-    ) -> None:
-        """Take what an office says became of an incoming document; the same report again changes nothing.
+        staff: Staff | None = None,
+    ) -> str:
+        """Take what an office says became of an incoming document; returns the message id of the status.
 
-        `organ` is which of the office's organs speaks, where the document went to several. Raises `Refused` or `Busy`.
+        `organ` is which of the office's organs speaks, where the document went to several. Raises `Refused` or
+        `Busy`, and `GatewayError("not-found")` for what the office never received.
         """
         raise NotImplementedError
 

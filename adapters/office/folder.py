@@ -31,7 +31,7 @@ from adapters.office import durable
 from adapters.office.options import Options, read
 from adapters.office.outbox import Outbox
 from gateway.errors import Misconfigured, NeedsOperator, Unreachable
-from gateway.model import Problem
+from gateway.model import Content, Problem
 from gateway.ports import AttachmentSource, Chunks, Door, Handover, Office, OfficeContext
 
 NEEDS_A_PERSON = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
@@ -182,9 +182,11 @@ def _told(handover: Handover) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Our data as JSON has it, without the fields that say nothing and without where our store keeps the bytes."""
+    if isinstance(value, Content):
+        return {"sha256": value.sha256, "size": value.size}
     if dataclasses.is_dataclass(value):
         fields = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {name: _plain(item) for name, item in fields if item not in (None, "", ()) and name != "place"}
+        return {name: _plain(item) for name, item in fields if item not in (None, "", ())}
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

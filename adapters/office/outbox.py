@@ -28,8 +28,8 @@ import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adapters.office import durable
-from gateway.errors import Refused, Retryable
-from gateway.model import Problem
+from gateway.errors import GatewayError, Refused, Retryable
+from gateway.model import Problem, Staff
 from gateway.ports import Chunks, Door, Submitted, Upload
 
 LARGEST_RECORD = 1 << 20
@@ -51,7 +51,7 @@ class StatusReport(BaseModel):
     code: str
     reason: str = ""
     organ: str | None = None
-    staff: dict[str, str] | None = None
+    staff: Staff | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +232,15 @@ class Outbox:
                     for error in exc.errors(include_input=False, include_url=False, include_context=False)
                 ]
             ) from None
-        await door.report_status(
-            self._office, report.message_id, report.code, report.reason, organ=report.organ, staff=report.staff
-        )
-        return {"outcome": "taken", "message_id": report.message_id, "code": report.code}
+        try:
+            status_id = await door.report_status(
+                self._office, report.message_id, report.code, report.reason, report.organ, report.staff
+            )
+        except GatewayError as exc:
+            if exc.code != "not-found":
+                raise
+            raise Refused([Problem("message_id", exc.code, "this office received no such document")]) from None
+        return {"outcome": "taken", "message_id": report.message_id, "code": report.code, "status_id": status_id}
 
     def _read_record(self, signal: Signal) -> tuple[dict[str, Any], list[Path]]:
         record = _json(self._checked(signal, signal.file, ""))

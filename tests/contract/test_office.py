@@ -1,0 +1,244 @@
+"""What every office adapter promises (`gateway.ports.Office`), on each one that is installed.
+
+Each adapter has a stand: a small office at its other end, which says what it holds and can go away for a while.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import shutil
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import SimpleNamespace
+
+import pytest
+from aiohttp import web
+
+from gateway.errors import GatewayError, Misconfigured, NeedsOperator, Retryable
+from gateway.model import Attachment, Content, Document, Kind, Organ, Problem, ResponseFor, Status
+from gateway.ports import AttachmentSource, Event, Handover, OfficeContext
+
+NOW = dt.datetime(2026, 3, 2, 8, 0, tzinfo=dt.UTC)
+SUBJECT = "V/v chuẩn bị hội nghị thường niên"
+PDF = b"%PDF-1.7 not much of one\n" * 5000
+ADAPTERS = {point.name: point for point in entry_points(group="gateway.adapters.office")}
+
+
+class FolderStand:
+    def __init__(self, place):
+        self.root = place / "share"
+        self.root.mkdir()
+        self.options = {"path": str(self.root), "interval_seconds": 0.01}
+        self.secrets = {}
+        self.carried_home = set()
+
+    async def start(self):
+        pass
+
+    async def stop(self):
+        pass
+
+    @contextlib.asynccontextmanager
+    async def away(self):
+        inbox = self.root / "inbox"
+        inbox.rename(self.root / "elsewhere")
+        try:
+            yield
+        finally:
+            (self.root / "elsewhere").rename(inbox)
+
+    def holds(self):
+        """Each message and how many times it came; the office empties its inbox each time it looks."""
+        for entry in (self.root / "inbox").iterdir():
+            name = entry.name.split(".")[0]
+            assert name not in self.carried_home, "a message came twice"
+            self.carried_home.add(name)
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        return self.carried_home
+
+
+class WebhookStand:
+    def __init__(self, place):
+        secret = place / "secret"
+        secret.write_text("whsec_" + "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+        self.options = {"secret_files": [str(secret)], "timeout_seconds": 5}
+        self.secrets = {}
+        self.received = {}
+        self.is_away = False
+
+    async def start(self):
+        app = web.Application()
+        app.router.add_post("/hook", self._hook)
+        self.runner = web.AppRunner(app)
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", 0)
+        await site.start()
+        port = self.runner.addresses[0][1]
+        self.options["url"] = f"http://127.0.0.1:{port}/hook"
+
+    async def stop(self):
+        await self.runner.cleanup()
+
+    @contextlib.asynccontextmanager
+    async def away(self):
+        self.is_away = True
+        yield
+        self.is_away = False
+
+    async def _hook(self, request):
+        body = await request.read()
+        if self.is_away:
+            return web.Response(status=500)
+        told = json.loads(body)
+        self.received[request.headers["webhook-id"]] = told["data"]["message_id"]
+        return web.Response(status=204)
+
+    def holds(self):
+        held = list(self.received.values())
+        assert len(held) == len(set(held)), "a message came under two webhook ids"
+        return set(held)
+
+
+STANDS = {"folder": FolderStand, "webhook": WebhookStand}
+
+
+@pytest.fixture(params=sorted(ADAPTERS))
+async def stand(request, tmp_path):
+    stand = STANDS[request.param](tmp_path)
+    stand.module = import_module(ADAPTERS[request.param].module)
+    stand.context = OfficeContext("so-noi-vu", tmp_path, stand.secrets, lambda: NOW)
+    stand.connect = lambda: stand.module.connect(stand.options, stand.context)
+    await stand.start()
+    yield stand
+    await stand.stop()
+
+
+@pytest.fixture
+async def office(stand):
+    office = stand.connect()
+    yield office
+    await office.close()
+
+
+def document(message_id="d" * 32):
+    digest = hashlib.sha256(PDF).hexdigest()
+    attachment = Attachment("file-1", "../công văn.pdf", "application/pdf", content=Content(digest, len(PDF), "x"))
+
+    async def chunks():
+        yield PDF[:1000]
+        yield PDF[1000:]
+
+    return Handover(
+        Event("document.received", message_id, NOW, {"from": "000.00.00.G99"}),
+        ("000.01.00.H99",),
+        document=Document(
+            Organ("000.00.00.G99", "Bộ Thử nghiệm"),
+            (Organ("000.01.00.H99"),),
+            "G99,2026/03/02,1/BTN",
+            "1",
+            "BTN",
+            SUBJECT,
+        ),
+        edxml=chunks,
+        attachments=(AttachmentSource(attachment, chunks),),
+    )
+
+
+def status(message_id="e" * 32):
+    told = Status(Organ("000.00.00.G99"), ResponseFor("000.01.00.H99", "7/SNV-VP"), "03", timestamp=NOW)
+    return Handover(Event("status.received", message_id, NOW, {"status": "03"}), ("000.01.00.H99",), status=told)
+
+
+def notice(message_id="f" * 32):
+    return Handover(Event("message.rejected", message_id, NOW, {"code": "too-large"}), ("000.01.00.H99",))
+
+
+EVERY_KIND = pytest.mark.parametrize("handover", [document(), status(), notice()], ids=[kind.value for kind in Kind])
+
+
+async def test_it_bears_the_name_of_its_office_and_is_handed_to(office):
+    assert office.name == "so-noi-vu"
+    assert office.pulls is False
+
+
+@EVERY_KIND
+async def test_what_was_handed_over_is_at_the_office(stand, office, handover):
+    await office.hand_over(handover)
+    assert stand.holds() == {handover.event.message_id}
+
+
+@EVERY_KIND
+async def test_a_second_hand_over_of_one_message_changes_nothing(stand, office, handover):
+    await office.hand_over(handover)
+    assert len(stand.holds()) == 1
+    await office.hand_over(handover)
+    assert len(stand.holds()) == 1
+
+
+@EVERY_KIND
+async def test_a_second_hand_over_after_a_restart_changes_nothing(stand, office, handover):
+    await office.hand_over(handover)
+    assert len(stand.holds()) == 1
+    await office.close()
+    again = stand.connect()
+    await again.hand_over(handover)
+    await again.close()
+    assert len(stand.holds()) == 1
+
+
+async def test_two_messages_with_the_same_content_are_two(stand, office):
+    await office.hand_over(document("1" * 32))
+    await office.hand_over(document("2" * 32))
+    assert stand.holds() == {"1" * 32, "2" * 32}
+
+
+async def test_an_office_that_is_away_gets_it_when_it_is_back(stand, office):
+    async with stand.away():
+        with pytest.raises((Retryable, NeedsOperator)):
+            await office.hand_over(document())
+    await office.hand_over(document())
+    assert len(stand.holds()) == 1
+
+
+async def test_many_messages_at_once_all_arrive(stand, office):
+    names = [f"{number:032x}" for number in range(40)]
+    await asyncio.gather(*(office.hand_over(document(name)) for name in names))
+    assert stand.holds() == set(names)
+
+
+async def test_errors_tell_nothing_of_the_content(stand, office):
+    async with stand.away():
+        with pytest.raises(GatewayError) as caught:
+            await office.hand_over(document())
+    assert SUBJECT not in str(caught.value)
+    assert "công văn" not in str(caught.value)
+
+
+async def test_run_ends_at_once_or_when_cancelled_and_raises_nothing_else(office):
+    running = asyncio.create_task(office.run(SimpleNamespace()))
+    await asyncio.sleep(0.05)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_it_closes_twice(stand, office):
+    await office.hand_over(document())
+    await office.close()
+    await office.close()
+
+
+async def test_good_options_have_no_problems(stand):
+    assert stand.module.check(stand.options) == []
+
+
+async def test_an_unknown_option_is_refused_by_its_name(stand):
+    options = {**stand.options, "colour": "whsec_very-secret"}
+    problems = stand.module.check(options)
+    assert [problem.field for problem in problems] == ["colour"]
+    assert isinstance(problems[0], Problem)
+    with pytest.raises(Misconfigured, match="colour") as caught:
+        stand.module.connect(options, stand.context)
+    assert "very-secret" not in str(caught.value)

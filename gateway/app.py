@@ -1,0 +1,259 @@
+"""The whole gateway in one process: builds the parts from the settings, runs them, and stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import entry_points
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from gateway.config import AxisSection, Listener, OfficeSection, Settings
+from gateway.errors import Misconfigured
+from gateway.journal import DiskContents, Journal
+from gateway.metrics import Metrics
+from gateway.model import LOCAL_AXIS, Direction, Problem
+from gateway.pipeline import incoming, loops, outgoing
+from gateway.pipeline.acts import Acts
+from gateway.pipeline.handing import Handing
+from gateway.pipeline.incoming import Incoming
+from gateway.pipeline.intake import Intake
+from gateway.pipeline.local_axis import SYSTEM_ID, LocalAxis
+from gateway.pipeline.outgoing import Outgoing
+from gateway.pipeline.partners import AxisPartner, Partners
+from gateway.pipeline.pull import PullOffice
+from gateway.pipeline.routing import Router
+from gateway.pipeline.runner import Runner, StageFunction
+from gateway.ports import Axis, AxisContext, Office, OfficeContext
+from gateway.states import Outcome, Stage, Work
+from gateway.trust.keys import Keys
+from gateway.web.health import operators_app
+from gateway.web.office_api import office_app
+from gateway.web.watching import watched
+
+AXES, OFFICES = "gateway.adapters.axis", "gateway.adapters.office"
+STOP_SECONDS = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+def utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass(slots=True)
+class Gateway:
+    settings: Settings
+    journal: Journal
+    contents: DiskContents
+    partners: Partners
+    router: Router
+    runner: Runner
+    intake: Intake
+    acts: Acts
+    metrics: Metrics
+    keys: Keys
+    now: Callable[[], dt.datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    gateway: Gateway
+    office_url: str
+    operators_url: str
+    tasks: Sequence[asyncio.Task[None]]
+
+    async def ended(self) -> None:
+        """Return never, or raise what ended a loop for good (`StorageBroken`)."""
+        endless = {task for task in self.tasks if not task.get_name().startswith("office:")}
+        done, _ = await asyncio.wait(endless, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+
+
+@contextlib.asynccontextmanager
+async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) -> AsyncIterator[Gateway]:
+    """All parts, connected but not running. Raises `Misconfigured`."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with contextlib.AsyncExitStack() as stack:
+        journal = await Journal.open(settings.data_dir / "journal.sqlite", now=now)
+        stack.push_async_callback(journal.close)
+        contents = DiskContents(settings.data_dir / "contents")
+        stack.push_async_callback(contents.close)
+        metrics, router = Metrics(), Router(settings.office, settings.route)
+        keys = Keys(settings.keys, settings.trust)
+        runner: Runner
+
+        def nudge() -> None:
+            runner.nudge()  # made last, because it needs all that nudges it
+
+        inside = Keys(settings.keys, settings.trust, own_party=SYSTEM_ID)
+        axes = {LOCAL_AXIS: _local(LocalAxis(journal, contents, inside, now, nudge), inside)}
+        for section in settings.axis:
+            axes[section.name] = partner = _axis(section, settings, keys, now)
+            stack.push_async_callback(partner.driver.close)
+        offices: dict[str, Office] = {}
+        for office in settings.office:
+            offices[office.name] = adapter = _office(office, settings, now)
+            stack.push_async_callback(adapter.close)
+        partners = Partners(axes, offices)
+        runner = Runner(
+            journal,
+            _stages(journal, contents, partners, router, settings, now),
+            partial(_rejected, router, now),
+            settings,
+            metrics,
+            must_ask_first=partners.must_ask_first,
+        )
+        acts = Acts(journal, now, nudge)
+        intake = Intake(settings, journal, contents, router, now, accepted=nudge)
+        yield Gateway(settings, journal, contents, partners, router, runner, intake, acts, metrics, keys, now)
+
+
+def _stages(
+    journal: Journal,
+    contents: DiskContents,
+    partners: Partners,
+    router: Router,
+    settings: Settings,
+    now: Callable[[], dt.datetime],
+) -> Mapping[Stage, StageFunction]:
+    out = Outgoing(journal, contents, partners, settings, now)
+    into = Incoming(journal, contents, partners, router, settings, now)
+    handing = Handing(journal, contents, partners, now)
+    return {
+        Stage.PACK: out.pack,
+        Stage.SEND: out.send,
+        Stage.CHASE: out.chase,
+        Stage.FETCH: into.fetch,
+        Stage.CONFIRM: into.confirm,
+        Stage.EXAMINE: into.examine,
+        Stage.HAND_OVER: handing.hand_over,
+        Stage.TELL_OFFICE: handing.tell_office,
+    }
+
+
+def _rejected(router: Router, now: Callable[[], dt.datetime], work: Work, error: Any) -> Outcome:
+    if work.message.direction is Direction.OUT:
+        return outgoing.rejected(work, error, now())
+    return incoming.rejected(work, error, router, now())
+
+
+def _axis(section: AxisSection, settings: Settings, keys: Keys, now: Callable[[], dt.datetime]) -> AxisPartner:
+    connect: Callable[[Mapping[str, Any], AxisContext], Axis] = _load(
+        AXES, section.driver, f"axis.{section.name}.driver"
+    )
+    context = AxisContext(
+        name=section.name,
+        system_id=section.system_id,
+        keys=settings.keys,
+        trust=settings.trust,
+        now=now,
+        axis_system_id=section.axis_system_id,
+    )
+    return AxisPartner(
+        driver=connect(section.options, context),
+        system_id=section.system_id,
+        axis_system_id=section.axis_system_id,
+        keys=keys,
+        edxml_signature=section.edxml_signature,
+        fetch_attempts=section.fetch_attempts,
+    )
+
+
+def _local(driver: Axis, keys: Keys) -> AxisPartner:
+    return AxisPartner(driver, SYSTEM_ID, SYSTEM_ID, keys, edxml_signature="required", fetch_attempts=10)
+
+
+def _office(section: OfficeSection, settings: Settings, now: Callable[[], dt.datetime]) -> Office:
+    if section.adapter == "pull":
+        return PullOffice(section.name)
+    connect: Callable[[Mapping[str, Any], OfficeContext], Office] = _load(
+        OFFICES, section.adapter, f"office.{section.name}.adapter"
+    )
+    return connect(section.options, OfficeContext(name=section.name, data_dir=settings.data_dir, secrets={}, now=now))
+
+
+def _load(group: str, name: str, field: str) -> Any:
+    for point in entry_points(group=group, name=name):
+        return point.load()
+    known = ", ".join(sorted(point.name for point in entry_points(group=group)))
+    raise Misconfigured([Problem(field, "unknown", f"no adapter is called {name!r}; there are: {known}")])
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """The gateway at work. Wait for `Running.ended`: it never ends but by a fault that must end the process."""
+    async with built(settings) as gateway, contextlib.AsyncExitStack() as stack:
+        api = office_app(gateway.intake, gateway.journal, gateway.contents, settings, gateway.acts)
+        operators = operators_app(
+            gateway.metrics,
+            **watched(
+                gateway.metrics,
+                gateway.journal,
+                gateway.contents,
+                gateway.partners,
+                gateway.runner,
+                gateway.keys,
+                settings,
+                gateway.now,
+            ),
+        )
+        office_url = await _listen(stack, api, settings.office_api)
+        operators_url = await _listen(stack, operators, settings.operators)
+        tasks = [asyncio.create_task(loops.supervise(name, loop), name=name) for name, loop in _loops(gateway).items()]
+        try:
+            yield Running(gateway, office_url, operators_url, tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
+    settings, journal, runner = gateway.settings, gateway.journal, gateway.runner
+    node = settings.node
+    found: dict[str, Callable[[], Any]] = {
+        "runner": runner.run,
+        "disk guard": partial(loops.disk_guard, gateway.contents, runner, settings),
+    }
+    sign = partial(_sign_block, gateway.keys)
+    found["notary"] = partial(
+        loops.in_role, journal, "notary", node, partial(loops.notary, journal, sign, settings.times.block_seconds)
+    )
+    for section in settings.axis:
+        poller = loops.Poller(
+            section.name, gateway.partners.axes[section.name], section.poll_seconds, journal, runner.nudge
+        )
+        role = f"poll:{section.name}"
+        found[role] = partial(loops.in_role, journal, role, node, poller.run)
+    for name, adapter in gateway.partners.offices.items():
+        role = f"office:{name}"
+        found[role] = partial(loops.in_role, journal, role, node, partial(loops.office, adapter, gateway.intake))
+    return found
+
+
+def _sign_block(keys: Keys, body: bytes) -> bytes:
+    return keys.ring.signing(utc_now()).sign(body)
+
+
+async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, listener: Listener) -> str:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    tls = None
+    if listener.certificate:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(listener.certificate, listener.key)
+    site = web.TCPSite(runner, listener.host, listener.port, ssl_context=tls)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{shown}:{port}"

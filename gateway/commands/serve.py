@@ -1,0 +1,43 @@
+"""`lienthong serve`: run the gateway until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from gateway import logs
+from gateway.app import running
+from gateway.config import Settings, load
+
+log = structlog.get_logger(__name__)
+
+
+def serve(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")] = Path("lienthong.toml"),
+) -> None:
+    """Run the gateway until SIGTERM or SIGINT."""
+    settings = load(config)
+    logs.configure(settings.log_level, sys.stderr)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(settings) as gateway:
+        log.info("serving", office_api=gateway.office_url, operators=gateway.operators_url, node=settings.node)
+        stopping = asyncio.create_task(stop.wait())
+        ended = asyncio.create_task(gateway.ended())
+        await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        ended.cancel()
+        if ended.done() and not ended.cancelled():
+            ended.result()
+        log.info("stopping")

@@ -1,0 +1,162 @@
+"""What people and offices do to messages from outside the runner: acknowledge, report, resend, release, reject.
+
+Each act is an entry with who and why, in the same transaction as what it changes. An act is written against the version
+it looked at and looks again when the message has moved meanwhile.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+
+from gateway.errors import GatewayError, Refused
+from gateway.journal import Journal
+from gateway.model import Direction, Kind, Problem, Staff
+from gateway.pipeline import detail, notices, replies
+from gateway.pipeline.handing import handed_over
+from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED
+from gateway.states import Entry, Message, Outcome, State, stage_for
+
+NOW = dt.timedelta(0)
+TRIES = 10
+
+
+class NotFound(GatewayError):
+    """No such message."""
+
+
+class Acts:
+    def __init__(self, journal: Journal, now: Callable[[], dt.datetime], nudge: Callable[[], None]) -> None:
+        self._journal = journal
+        self._now = now
+        self._nudge = nudge
+
+    async def acknowledge(self, office: str, message_id: str) -> None:
+        """The office has it. Repeating is harmless. Raises `NotFound` for what is not in the office's inbox."""
+
+        async def outcome(message: Message) -> Outcome | None:
+            pending = await self._journal.pending_handovers(message_id)
+            if office not in pending:
+                return None
+            refs = await self._journal.contents(message_id)
+            deliveries = await self._journal.deliveries(message_id)
+            effects = handed_over(message, [office], deliveries, refs, self._now())
+            last = pending == [office]
+            return Outcome(Entry("acknowledged"), state=State.CLOSED if last else None, effects=effects)
+
+        await self._inbox_item(office, message_id)
+        await self._act(message_id, outcome, who=f"office:{office}", why=None)
+
+    async def report_status(
+        self, office: str, message_id: str, code: str, reason: str, organ: str | None = None, staff: Staff | None = None
+    ) -> str:
+        """Send the office's own status about a document it received. Returns the message id of the status.
+
+        Raises `Refused` for a code that is not the office's to give, a missing reason or an organ not its own.
+        """
+        message = await self._inbox_item(office, message_id)
+        organs = [each.organ for each in await self._journal.deliveries(message_id) if each.office == office]
+        _check_status(message, code, reason, organ, organs)
+        document = detail.document_bare(message.detail or {})
+        named = {each.code: each for each in document.to}
+        speaker = named[organ or organs[0]]
+        born = replies.status_message(
+            message, document, speaker, code, self._now(), reason=reason, staff=staff, office=office
+        )
+
+        async def outcome(_: Message) -> Outcome:
+            return Outcome(Entry("status-reported", {"status": code, "organ": speaker.code}), effects=(born,))
+
+        await self._act(message_id, outcome, who=f"office:{office}", why=None)
+        return born.message.message_id
+
+    async def resend(self, message_id: str, who: str, why: str) -> None:
+        """Same id, same bytes, due now, asking first. Raises `Refused` where there is nothing to send."""
+
+        async def outcome(message: Message) -> Outcome:
+            if message.direction is not Direction.OUT or message.state not in {
+                State.ACCEPTED,
+                State.PACKED,
+                State.EXPIRED,
+            }:
+                raise _impossible(message, "resend")
+            return Outcome(Entry("resend"), due_in=NOW, doubt=True)
+
+        await self._act(message_id, outcome, who=who, why=why)
+
+    async def release(self, message_id: str, who: str, why: str) -> None:
+        """Let a held message go on. Raises `Refused` when it is not held."""
+
+        async def outcome(message: Message) -> Outcome:
+            if message.held is None:
+                raise _impossible(message, "release")
+            return Outcome(Entry("released", {"reason": message.held}), due_in=NOW)
+
+        await self._act(message_id, outcome, who=who, why=why)
+
+    async def reject(self, message_id: str, who: str, why: str) -> None:
+        """End a message that is not final; its office hears. Raises `Refused` when it cannot be ended."""
+
+        async def outcome(message: Message) -> Outcome:
+            if message.state.final or message.state is State.SENT or stage_for(message.state, message.kind) is None:
+                raise _impossible(message, "reject")
+            effects = ()
+            if message.direction is Direction.OUT:
+                effects = notices.about(message, "message.rejected", self._now(), "rejected-by-operator", why)
+            return Outcome(Entry("rejected", {"reason": "rejected-by-operator"}), state=State.REJECTED, effects=effects)
+
+        await self._act(message_id, outcome, who=who, why=why)
+
+    async def _inbox_item(self, office: str, message_id: str) -> Message:
+        message = await self._journal.message(message_id)
+        if (
+            message is None
+            or message.direction is not Direction.IN
+            or message.state not in {State.TRUSTED, State.CLOSED}
+        ):
+            raise NotFound("not-found")
+        if office not in {each.office for each in await self._journal.deliveries(message_id)}:
+            raise NotFound("not-found")
+        return message
+
+    async def _act(
+        self,
+        message_id: str,
+        outcome: Callable[[Message], Awaitable[Outcome | None]],
+        *,
+        who: str,
+        why: str | None,
+    ) -> None:
+        for _ in range(TRIES):
+            message = await self._journal.message(message_id)
+            if message is None:
+                raise NotFound("not-found")
+            decided = await outcome(message)
+            if decided is None:
+                return
+            if await self._journal.apply(message_id, decided, who=who, why=why, expect=message.version):
+                self._nudge()
+                return
+        raise GatewayError("moving", "the message is being worked on; try again")
+
+
+def _check_status(message: Message, code: str, reason: str, organ: str | None, organs: list[str]) -> None:
+    problems: list[Problem] = []
+    if message.kind is not Kind.DOCUMENT:
+        problems.append(Problem("", "not-a-document", "statuses are about documents"))
+    if code not in FROM_OFFICE:
+        codes = ", ".join(sorted(FROM_OFFICE))
+        problems.append(Problem("code", "status-code", f"one of {codes}", {"codes": codes}))
+    if code in REASON_REQUIRED and not reason.strip():
+        problems.append(Problem("reason", "reason-required", "a returned document needs a reason"))
+    if organ is not None and organ not in organs:
+        problems.append(Problem("organ", "organ-not-yours", "the document did not go to that organ of yours"))
+    if problems:
+        raise Refused(problems)
+
+
+def _impossible(message: Message, act: str) -> Refused:
+    text = f"a message in state {message.state.value} cannot be {act}ed"
+    return Refused(
+        [Problem("", f"cannot-{act}", text, {"state": message.state.value})], code=f"cannot-{act}", status=409
+    )

@@ -1,0 +1,269 @@
+"""The road in: announced ─fetch→ received ─confirm→ confirmed ─examine→ trusted ─hand over→ closed.
+
+`fetch` believes nothing but the transport's signed word for size and digest; a failed fetch is tried again and in the
+end held, never rejected. `confirm` gives the axis our signed receipt, frozen with the bytes, so that a repeat is the
+same. `examine` judges form and signature. The hand-over itself is in `gateway.pipeline.handing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import uuid
+from collections.abc import Callable
+
+from gateway.config import Settings
+from gateway.edxml import check
+from gateway.errors import NeedsOperator, Rejection, Retryable, Unreachable
+from gateway.journal import Journal
+from gateway.model import Content, Document, Status
+from gateway.pipeline import detail, replies
+from gateway.pipeline.partners import AxisPartner, Partners
+from gateway.pipeline.routing import Router
+from gateway.pipeline.splitting import split
+from gateway.ports import Contents, Fetched
+from gateway.rules.statuses import answers
+from gateway.states import (
+    AddDelivery,
+    ContentRef,
+    Delivery,
+    Effect,
+    Entry,
+    KeepReceipt,
+    Message,
+    Outcome,
+    SettleDelivery,
+    State,
+    Work,
+)
+from gateway.trust import edxml_signature, receipts
+
+NOW = dt.timedelta(0)
+
+
+class Incoming:
+    def __init__(
+        self,
+        journal: Journal,
+        contents: Contents,
+        partners: Partners,
+        router: Router,
+        settings: Settings,
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self._journal = journal
+        self._contents = contents
+        self._partners = partners
+        self._router = router
+        self._limits = settings.limits
+        self._now = now
+
+    # --- fetch ---------------------------------------------------------------------------------------------------
+
+    async def fetch(self, work: Work) -> Outcome:
+        axis = self._partners.axes[work.message.axis]
+        try:
+            return await self._fetch(work, axis)
+        except (Retryable, Rejection) as error:
+            # Nothing was receipted, so nothing can be rejected: try again, and in the end ask a person.
+            if work.attempt >= axis.fetch_attempts and not isinstance(error, Unreachable):
+                raise NeedsOperator("fetch-failed", error.code) from error
+            if isinstance(error, Rejection):
+                raise Retryable(error.code, error.message) from error
+            raise
+
+    async def _fetch(self, work: Work, axis: AxisPartner) -> Outcome:
+        message = work.message
+        assert message.axis_id is not None
+        async with axis.driver.fetch(message.axis_id, message.kind) as fetched:
+            content = await self._contents.store(fetched.chunks, limit=self._limits.edxml_bytes)
+        _compare(fetched, content)
+        refs: list[Effect] = [ContentRef("edxml", content)]
+        changes: dict[str, object] = {"size": content.size, "sha256": content.sha256}
+        attachments: tuple[tuple[str, str], ...] = ()
+        to: tuple[str, ...] = ()
+        try:
+            parsed = await split(
+                self._contents.open(content),
+                self._contents,
+                attachment_limit=self._limits.attachment_bytes,
+                total_limit=self._limits.edxml_bytes,
+            )
+        except Rejection as error:
+            # The bytes are safe and will be receipted; what they say is `examine`'s to judge.
+            changes["detail"] = {"form": error.code, "text": error.message}
+        else:
+            if parsed.document is not None:
+                document = parsed.document
+                to = tuple(organ.code for organ in document.to)
+                changes |= _facts(document.document_id, document.sender.code, min(document.priority, 3))
+                changes["detail"] = detail.of_document(document)
+            elif parsed.status is not None:
+                status = parsed.status
+                to = (status.response_for.organ,)
+                changes |= _facts(status.response_for.document_id, status.sender.code, message.urgency)
+                changes["detail"] = detail.of_status(status)
+            held = [(each, each.content) for each in parsed.attachments if each.content]
+            refs.extend(ContentRef("attachment", content, attachment) for attachment, content in held)
+            attachments = tuple((attachment.content_id, content.sha256) for attachment, content in held)
+            refs.append(ContentRef("envelope", await self._contents.store_bytes(parsed.envelope)))
+        receipt = await self._receipt(message, axis, content, changes, attachments, to)
+        facts = {"size": content.size, "sha256": content.sha256, "receipt": receipt.receipt_id}
+        return Outcome(
+            Entry("received", facts), state=State.RECEIVED, due_in=NOW, changes=changes, effects=(*refs, receipt)
+        )
+
+    async def _receipt(
+        self,
+        message: Message,
+        axis: AxisPartner,
+        content: Content,
+        changes: dict[str, object],
+        attachments: tuple[tuple[str, str], ...],
+        to: tuple[str, ...],
+    ) -> KeepReceipt:
+        now = self._now()
+        receipt = receipts.Receipt(
+            receipt_id=uuid.uuid4().hex,
+            kind="gateway-received",
+            issued_by=axis.system_id,
+            addressed_to=axis.axis_system_id,
+            message_id=message.message_id,
+            axis_id=message.axis_id or "",
+            document_id=str(changes.get("document_id", message.document_id)),
+            sender=str(changes.get("sender", message.sender)),
+            to=to,
+            size=content.size,
+            sha256=content.sha256,
+            attachments=attachments,
+            time=now,
+        )
+        key = axis.keys.ring.signing(now)
+        body = await asyncio.to_thread(receipts.issue, receipt, key)
+        return KeepReceipt(receipt.receipt_id, receipt.kind, given=True, body=body)
+
+    # --- confirm -------------------------------------------------------------------------------------------------
+
+    async def confirm(self, work: Work) -> Outcome:
+        message = work.message
+        receipt = await self._journal.receipt_given(message.message_id)
+        assert receipt is not None, "the receipt commits with the bytes"
+        assert message.axis_id is not None
+        await self._partners.axes[message.axis].driver.confirm(message.axis_id, receipt)
+        return Outcome(Entry("confirmed"), state=State.CONFIRMED, due_in=NOW, changes={"endpoint": "inside"})
+
+    # --- examine -------------------------------------------------------------------------------------------------
+
+    async def examine(self, work: Work) -> Outcome:
+        message = work.message
+        read = message.detail or {}
+        if "form" in read:
+            raise Rejection(str(read["form"]), str(read.get("text", "")))
+        refs = await self._journal.contents(message.message_id)
+        verdict = await self._signature(message, refs)
+        if "status" in read:
+            return await self._examine_status(detail.status(read), verdict)
+        if "document" in read:
+            return await self._examine_document(message, detail.document(read, refs), verdict)
+        raise Rejection("form", "neither a document nor a status")
+
+    async def _signature(self, message: Message, refs: list[ContentRef]) -> str:
+        """The verdict on the edXML signature. Raises `Rejection` or `NeedsOperator` where the policy says so."""
+        axis = self._partners.axes[message.axis]
+        if axis.edxml_signature == "ignore":
+            return "ignored"
+        envelope = next(ref.content for ref in refs if ref.role == "envelope")
+        attachments = [(ref.attachment.content_id, ref.content.sha256) for ref in refs if ref.attachment]
+        data = await self._contents.read(envelope)
+        at = message.accepted_at or self._now()
+        report = await asyncio.to_thread(edxml_signature.check, data, attachments, trust=axis.keys.trust, now=at)
+        if axis.edxml_signature == "required":
+            if report.verdict == "indeterminate":
+                raise NeedsOperator("signer-unknown", "the edXML signature's signer is not in the trust store")
+            if report.verdict != "valid":
+                raise Rejection(f"edxml-signature-{report.verdict}")
+            if report.signer is None or not axis.keys.trust.may_speak(report.signer, message.sender):
+                raise Rejection("signer-not-sender", "the signer may not speak for the sender")
+        return report.verdict
+
+    async def _examine_document(self, message: Message, document: Document, verdict: str) -> Outcome:
+        wrong = [problem for problem in check.check_document(document) if problem.code in MUST]
+        if wrong:
+            raise Rejection("form", "; ".join(f"{each.field}: {each.message}" for each in wrong[:5]))
+        ours = [(organ.code, office) for organ in document.to if (office := self._router.office_of(organ.code))]
+        if not ours:
+            raise NeedsOperator("organ-unowned", "no office of ours owns a receiver")
+        first = await self._journal.claim_twin(twin_key(document), message.message_id)
+        if first != message.message_id:
+            return Outcome(
+                Entry("duplicate", {"of": first, "signature": verdict}),
+                state=State.CLOSED,
+                changes={"duplicate_of": first},
+            )
+        offices = dict.fromkeys(office for _, office in ours)
+        return Outcome(
+            Entry("trusted", {"signature": verdict, "offices": " ".join(offices)}),
+            state=State.TRUSTED,
+            due_in=NOW,
+            changes={"endpoint": self._endpoint(offices)},
+            effects=tuple(AddDelivery(Delivery(organ, office)) for organ, office in ours),
+        )
+
+    async def _examine_status(self, status: Status, verdict: str) -> Outcome:
+        about = await self._journal.find_sent(status.response_for.document_id, status.sender.code)
+        if not about:
+            raise NeedsOperator("status-unmatched", "no document of ours went to that organ under that DocumentId")
+        at = status.timestamp or self._now()
+        settles = tuple(
+            SettleDelivery(each.message_id, status.sender.code, status.code, at, answers(status.code)) for each in about
+        )
+        offices = dict.fromkeys(each.office for each in about if each.office)
+        facts = {"status": status.code, "organ": status.sender.code, "about": about[0].message_id, "signature": verdict}
+        return Outcome(
+            Entry("status-heard", facts),
+            state=State.TRUSTED if offices else State.CLOSED,
+            due_in=NOW if offices else None,
+            changes={"endpoint": self._endpoint(offices), "submission_id": about[0].submission_id},
+            effects=(*settles, *(AddDelivery(Delivery(status.response_for.organ, office)) for office in offices)),
+        )
+
+    def _endpoint(self, offices: dict[str, None]) -> str:
+        for office in offices:
+            if not self._partners.offices[office].pulls:
+                return f"office:{office}"
+        return "inside"
+
+
+MUST = frozenset({"sender-missing", "receiver-missing", "document-id-missing"})
+"""What a received document cannot do without; everything else it may lack, and is shown as a finding."""
+
+
+def twin_key(document: Document) -> str:
+    """Equal for the same document under another axis id: (From, DocumentId, kind, attachment digests)."""
+    parts = [document.sender.code, document.document_id, str(document.business.type)]
+    parts += sorted(each.content.sha256 for each in document.attachments if each.content)
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def rejected(work: Work, error: Rejection, router: Router, now: dt.datetime) -> Outcome:
+    """The sender hears of it by status 02, where the file says who it is."""
+    message = work.message
+    read = message.detail or {}
+    effects: tuple[Effect, ...] = ()
+    if "document" in read:
+        document = detail.document_bare(read)
+        organ = next((organ for organ in document.to if router.office_of(organ.code)), None)
+        if organ is not None:
+            reason = f"Hệ thống không nhận được văn bản ({error.code})"
+            effects = (replies.status_message(message, document, organ, "02", now, reason=reason),)
+    return Outcome(Entry("rejected", {"reason": error.code}, error.message), state=State.REJECTED, effects=effects)
+
+
+def _facts(document_id: str, sender: str, urgency: int) -> dict[str, object]:
+    return {"document_id": document_id, "sender": sender, "urgency": urgency}
+
+
+def _compare(fetched: Fetched, content: Content) -> None:
+    if (fetched.size, fetched.sha256) != (content.size, content.sha256):
+        raise Retryable("digest", "the bytes received are not the bytes vouched for")

@@ -1,0 +1,139 @@
+"""What runs beside the runner, each under a supervisor of its own: pollers, the notary, the disk guard, offices.
+
+A loop that only one node may run takes a role first and keeps it while it runs. A loop that fails is logged and begun
+again after a pause; it never takes another down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from gateway.config import Settings
+from gateway.errors import GatewayError, StorageBroken
+from gateway.journal import Journal
+from gateway.pipeline.partners import AxisPartner
+from gateway.pipeline.runner import Runner
+from gateway.ports import Contents, Door, Office
+from gateway.states import Stage
+
+log = structlog.get_logger(__name__)
+
+ROLE_SECONDS = 30.0
+FIRST_LOOK = 200
+"""How many waiting items an axis is asked for at first."""
+LONGEST_LOOK = 20_000
+DISK_SECONDS = 5.0
+AGAIN_SECONDS = (1.0, 30.0)
+"""First and longest pause before a failed loop begins again."""
+
+
+async def supervise(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Run `loop` for ever; when it fails, say so and begin again."""
+    pause, longest = AGAIN_SECONDS
+    while True:
+        began = asyncio.get_running_loop().time()
+        try:
+            await loop()
+        except StorageBroken:
+            raise  # the process must end
+        except GatewayError as error:
+            log.warning("loop failed", loop=name, reason=error.code)
+        except Exception as error:
+            # A bug in one loop must not end the service.
+            log.exception("loop failed", loop=name, error=type(error).__name__)
+        else:
+            return
+        if asyncio.get_running_loop().time() - began > longest:
+            pause = AGAIN_SECONDS[0]
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, longest)
+
+
+async def in_role(journal: Journal, role: str, node: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Run `loop` only while this node holds `role`; stop it when the role is lost."""
+    lease = dt.timedelta(seconds=ROLE_SECONDS)
+    while True:
+        if not await journal.take_role(role, node, lease):
+            await asyncio.sleep(ROLE_SECONDS / 3)
+            continue
+        task = asyncio.ensure_future(loop())
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=ROLE_SECONDS / 3)
+                if not task.done() and not await journal.take_role(role, node, lease):
+                    break
+            if task.done():
+                return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+class Poller:
+    """Lists what an axis has for us and enters it as announced; fetches nothing itself."""
+
+    def __init__(
+        self, name: str, axis: AxisPartner, seconds: float, journal: Journal, nudge: Callable[[], None]
+    ) -> None:
+        self._name = name
+        self._axis = axis
+        self._seconds = seconds
+        self._journal = journal
+        self._nudge = nudge
+        self._look = FIRST_LOOK
+
+    async def run(self) -> None:
+        while True:
+            if not await self.once():
+                await asyncio.sleep(self._seconds)
+
+    async def once(self) -> bool:
+        """One look. True: there was something new, so look again at once."""
+        endpoint = f"axis:{self._name}"
+        items = await self._axis.driver.pending(self._look)
+        new = await self._journal.announce(self._name, items, endpoint=endpoint)
+        await self._confirm_again([item.axis_id for item in items])
+        if new:
+            self._nudge()
+        if len(items) < self._look:
+            self._look = FIRST_LOOK
+            return False
+        # A full list of old items would hide newer ones for ever: look further.
+        if not new:
+            self._look = min(self._look * 2, LONGEST_LOOK)
+        return True
+
+    async def _confirm_again(self, listed: list[str]) -> None:
+        """An item listed although confirmed: our confirmation was lost there. The same receipt again, byte for byte."""
+        for axis_id, receipt in await self._journal.confirmed_but_listed(self._name, listed):
+            await self._axis.driver.confirm(axis_id, receipt)
+
+
+async def notary(journal: Journal, sign: Callable[[bytes], bytes], seconds: float) -> None:
+    """Close a block of the entries since the last one, at each interval."""
+    while True:
+        await asyncio.sleep(seconds)
+        await journal.close_block(sign)
+
+
+async def disk_guard(contents: Contents, runner: Runner, settings: Settings) -> None:
+    """Below the reserve fetching pauses; sending, receipts and settling go on."""
+    while True:
+        if contents.free_bytes() < settings.limits.disk_reserve_bytes:
+            if Stage.FETCH not in runner.paused:
+                log.error("disk nearly full: fetching pauses", free=contents.free_bytes())
+            runner.paused.add(Stage.FETCH)
+        elif Stage.FETCH in runner.paused:
+            log.info("room on disk again: fetching goes on")
+            runner.paused.discard(Stage.FETCH)
+            runner.nudge()
+        await asyncio.sleep(DISK_SECONDS)
+
+
+async def office(adapter: Office, door: Door) -> None:
+    """Carry what an office puts out to the door, where its adapter does so."""
+    await adapter.run(door)

@@ -1,0 +1,40 @@
+"""Who is on the other side: the axes and offices the stages may call, and how each is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.ports import Axis, Finds, Office
+from gateway.trust.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class AxisPartner:
+    driver: Axis
+    system_id: str
+    """Ours, on that axis."""
+    axis_system_id: str
+    """Theirs: whose receipts count."""
+    keys: Keys
+    edxml_signature: Literal["required", "if-present-report", "ignore"]
+    fetch_attempts: int
+
+    @property
+    def must_ask_first(self) -> bool:
+        """Whether repeating in doubt could make a second message there."""
+        return not self.driver.can.deduplicates
+
+    @property
+    def can_find(self) -> bool:
+        return self.driver.can.finds is not Finds.NO
+
+
+@dataclass(frozen=True, slots=True)
+class Partners:
+    axes: Mapping[str, AxisPartner]
+    offices: Mapping[str, Office]
+
+    def must_ask_first(self, axis: str) -> bool:
+        return axis in self.axes and self.axes[axis].must_ask_first

@@ -49,7 +49,9 @@ class Metrics:
             registry=registry,
         )
         self.block_age = Gauge(
-            "lienthong_block_age_seconds", "Since the last block of the journal was closed.", registry=registry
+            "lienthong_block_age_seconds",
+            "For how long the oldest entry of the journal has waited for a block; 0 when none waits.",
+            registry=registry,
         )
         self.breaker_open = Gauge(
             "lienthong_stage_breaker_open",

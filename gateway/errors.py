@@ -8,7 +8,8 @@
     ├─ Rejection            will never be taken: reject, and tell the office
     ├─ NeedsOperator        hold until a person acts
     ├─ Refused              the door does not take what an office handed in (a list of problems)
-    └─ Misconfigured        start-up cannot go on (all problems at once)
+    ├─ Misconfigured        start-up cannot go on (all problems at once)
+    └─ StorageBroken        the disk broke its word: end the process, repeat nothing
 
 Anything else is a bug: the message is held, never lost. Texts may reach logs and screens: they hold ids, codes and
 digests, never a body, a key or a subject.
@@ -75,3 +76,7 @@ class Misconfigured(GatewayError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("misconfigured", "\n".join(f"{p.field}: {p.message}" for p in problems))
         self.problems = tuple(problems)
+
+
+class StorageBroken(GatewayError):
+    """A write or an fsync failed so that nobody knows what the disk holds: the process must end."""

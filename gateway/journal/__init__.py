@@ -1,0 +1,8 @@
+"""The durable record: which messages there are, where each is on its road, and what happened to it.
+
+`Journal` is what the other parts use. It keeps four promises: a unit of work is on the disk when its caller hears of
+it; a message under someone's lease is written by nobody else's settle; what a unit writes commits together, or not at
+all; what the journal says happened can be checked later (`verify`) against a chain and against signed blocks.
+
+`DiskContents` keeps the bytes, outside the database; the journal counts who needs them.
+"""

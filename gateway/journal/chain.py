@@ -1,0 +1,75 @@
+"""The hash chain: each entry carries the digest of the previous entry of its message.
+
+The digest covers everything but the readable detail and its salt; of those it covers the salted commitment only. So
+a purge may erase detail and salt, and the chain still verifies, while nobody can guess what the detail said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.journal.queries import CHAIN_HEAD, MOVE_HEAD, NEW_ENTRY
+from gateway.journal.sqlite import Transaction
+from gateway.states import Entry
+
+
+def canonical(value: Mapping[str, Any]) -> bytes:
+    """JSON with sorted keys, no spaces, UTF-8: what is hashed and signed."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def entry_digest(
+    message_id: str, seq: int, at: int, code: str, who: str, facts: str, commitment: str | None, prev: str
+) -> str:
+    """`at` in microseconds since 1970; `facts` is the JSON text as stored."""
+    text = canonical(
+        {
+            "at": at,
+            "code": code,
+            "commitment": commitment,
+            "facts": facts,
+            "message_id": message_id,
+            "prev": prev,
+            "seq": seq,
+            "who": who,
+        }
+    )
+    return hashlib.sha256(text).hexdigest()
+
+
+def commit_to(detail: str, salt: str) -> str:
+    return hashlib.sha256(f"{salt}\0{detail}".encode()).hexdigest()
+
+
+def append(tx: Transaction, message_id: str, entry: Entry, who: str, now: int) -> None:
+    """Write the next entry of a message's chain; the message must exist."""
+    head = tx.one(CHAIN_HEAD, {"id": message_id})
+    assert head is not None
+    seq, prev = head[0] + 1, head[1]
+    facts = canonical(entry.facts or {}).decode()
+    salt = commitment = None
+    if entry.detail is not None:
+        salt = secrets.token_hex(16)
+        commitment = commit_to(entry.detail, salt)
+    digest = entry_digest(message_id, seq, now, entry.code, who, facts, commitment, prev)
+    tx.run(
+        NEW_ENTRY,
+        {
+            "message_id": message_id,
+            "seq": seq,
+            "at": now,
+            "code": entry.code,
+            "who": who,
+            "facts": facts,
+            "commitment": commitment,
+            "prev": prev,
+            "digest": digest,
+            "detail": entry.detail,
+            "salt": salt,
+        },
+    )
+    tx.run(MOVE_HEAD, {"id": message_id, "last_seq": seq, "last_digest": digest})

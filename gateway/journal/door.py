@@ -1,0 +1,103 @@
+"""The door's units of work: a submission is answered once, and its answer and its messages commit together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import Refused
+from gateway.journal import queries
+from gateway.journal.outcomes import insert
+from gateway.journal.rows import dumps
+from gateway.journal.sqlite import Transaction
+from gateway.model import Problem
+from gateway.states import NewMessage
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubmission:
+    """What an office handed in, checked and stored: to be accepted."""
+
+    office: str
+    key: str
+    """The office's idempotency key."""
+    fingerprint: str
+    answer: Mapping[str, Any]
+    """What the office is told, now and whenever it asks again; JSON."""
+    messages: tuple[NewMessage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The key is ours for the length of the lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The key had its answer already."""
+
+    fingerprint: str
+    answer: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Another request with the key is under way."""
+
+    after: float
+    """Seconds until its reservation lapses."""
+
+
+class KeyReused(Refused):
+    """The idempotency key was used for something else."""
+
+    def __init__(self) -> None:
+        problem = Problem("", "key-reused", "this idempotency key was used for another submission")
+        super().__init__([problem], code="key-reused")
+
+
+def reserve(tx: Transaction, office: str, key: str, now: int, until: int) -> Reserved | Answered | Running:
+    row = tx.one(queries.SUBMISSION, {"office": office, "key": key})
+    if row is not None:
+        reserved_until, fingerprint, answer = row
+        if answer is not None:
+            return Answered(fingerprint, json.loads(answer))
+        if reserved_until > now:
+            return Running((reserved_until - now) / 1_000_000)
+    tx.run(
+        queries.PUT_SUBMISSION,
+        {"office": office, "key": key, "reserved_until": until, "fingerprint": None, "answer": None},
+    )
+    return Reserved()
+
+
+def release_key(tx: Transaction, office: str, key: str) -> None:
+    tx.run(queries.RELEASE_KEY, {"office": office, "key": key})
+
+
+def accept(tx: Transaction, submission: NewSubmission, now: int) -> dict[str, Any]:
+    row = tx.one(queries.SUBMISSION, {"office": submission.office, "key": submission.key})
+    if row is not None and row[2] is not None:
+        # A request that outlived its reservation: whoever came after it has been answered.
+        if row[1] != submission.fingerprint:
+            raise KeyReused
+        first: dict[str, Any] = json.loads(row[2])
+        return first
+    answer = dumps(dict(submission.answer))
+    tx.run(
+        queries.PUT_SUBMISSION,
+        {
+            "office": submission.office,
+            "key": submission.key,
+            "reserved_until": now,
+            "fingerprint": submission.fingerprint,
+            "answer": answer,
+        },
+    )
+    for new in submission.messages:
+        if not insert(tx, new, f"office:{submission.office}", now):
+            raise ValueError("a message handed in cannot have an axis id that is taken")
+    accepted: dict[str, Any] = json.loads(answer)
+    return accepted

@@ -1,0 +1,258 @@
+"""Carrying out an outcome: the message moved, its effects applied, the entry chained, in the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from gateway.journal import chain, queries
+from gateway.journal.rows import (
+    MICROSECOND,
+    MessageRow,
+    attachment_text,
+    delivery_values,
+    dumps,
+    for_column,
+    message_row_from,
+    message_values,
+    stamp,
+)
+from gateway.journal.sqlite import Transaction
+from gateway.model import Direction
+from gateway.states import (
+    NEXT,
+    AddDelivery,
+    ContentRef,
+    Delivery,
+    Effect,
+    Entry,
+    HandedOver,
+    KeepReceipt,
+    NewMessage,
+    Outcome,
+    SettleDelivery,
+    State,
+    stage_for,
+)
+
+EXTRAS = frozenset(
+    {"recipe", "parsed", "findings", "signature", "reply", "status", "original", "reason", "late", "receipt", "notice"}
+)
+"""What an outcome may change beside the message's own columns; JSON, read back by `Journal.extra`."""
+
+
+def message_row(tx: Transaction, message_id: str) -> MessageRow | None:
+    row = tx.one(queries.MESSAGE, {"id": message_id})
+    return message_row_from(row) if row else None
+
+
+def carry_out(
+    tx: Transaction, row: MessageRow, outcome: Outcome, who: str, now: int, *, interrupted: bool = False
+) -> None:
+    """Do what `outcome` says; `interrupted`: someone's attempt is still open.
+
+    Raises ValueError for a move or a change that does not exist: a stage's bug.
+    """
+    before = row.message
+    state = outcome.state or before.state
+    if state is not before.state and state not in NEXT[before.state]:
+        raise ValueError(f"no message goes from {before.state} to {state}")
+    message_id = before.message_id
+    for effect in outcome.effects:
+        apply_effect(tx, message_id, effect, who, now)
+    _move(tx, row, outcome, state, now, interrupted=interrupted)
+    for name, value in (outcome.changes or {}).items():
+        _change(tx, message_id, name, value)
+    if state is State.TRUSTED:
+        offer(tx, message_id, now)
+    chain.append(tx, message_id, outcome.entry, who, now)
+    if state is State.SENT and state is not before.state:
+        wake_when_answered(tx, message_id, now)
+
+
+def _move(tx: Transaction, row: MessageRow, outcome: Outcome, state: State, now: int, *, interrupted: bool) -> None:
+    before = row.message
+    moved = state is not before.state
+    due_at = None
+    if outcome.held is None and stage_for(state, before.kind) is not None:
+        if row.woken:
+            due_at = now
+        elif outcome.due_in is not None:
+            due_at = now + outcome.due_in // MICROSECOND
+    closed_at = None
+    if state.final:
+        closed_at = now if moved else for_column("closed_at", before.closed_at)
+    tx.run(
+        queries.MOVE,
+        {
+            "id": before.message_id,
+            "state": state.value,
+            "version": before.version + 1,
+            "attempts": 0 if moved else before.attempts,
+            "due_at": due_at,
+            "sent_at": now if moved and state is State.SENT else for_column("sent_at", before.sent_at),
+            "closed_at": closed_at,
+            "held": outcome.held,
+            "holder": None,
+            # A doubt lasts as long as its stage: a later attempt that could not even ask has not settled it.
+            "doubt": int(not moved and (outcome.doubt or row.doubt or interrupted)),
+            "woken": 0,
+        },
+    )
+
+
+def _change(tx: Transaction, message_id: str, name: str, value: object) -> None:
+    column = queries.SET_COLUMN.get(name)
+    if column is not None:
+        tx.run(column, {"id": message_id, name: for_column(name, value)})
+    elif name in EXTRAS:
+        tx.run(queries.SET_EXTRA, {"message_id": message_id, "name": name, "value": dumps(value)})
+    else:
+        raise ValueError(f"an outcome cannot change {name!r}")
+
+
+def with_reason(outcome: Outcome, why: str) -> Outcome:
+    """The same outcome, its entry telling why a person wanted it."""
+    return replace(outcome, entry=replace(outcome.entry, detail=why))
+
+
+# --- effects ----------------------------------------------------------------------------------------------------
+
+
+def apply_effect(tx: Transaction, message_id: str, effect: Effect, who: str, now: int) -> None:
+    match effect:
+        case NewMessage():
+            insert(tx, effect, who, now)
+        case ContentRef():
+            refer(tx, message_id, effect, now)
+        case KeepReceipt():
+            _keep_receipt(tx, message_id, effect, now)
+        case SettleDelivery():
+            _settle_delivery(tx, effect, who, now)
+        case HandedOver():
+            if tx.run(queries.HANDED_OVER, {"id": effect.message_id, "to": effect.office, "now": now}):
+                chain.append(tx, effect.message_id, Entry("handed-over", {"office": effect.office}), who, now)
+        case AddDelivery():
+            direction = tx.one(queries.DIRECTION, {"id": message_id})
+            assert direction is not None
+            _add_delivery(tx, message_id, effect.delivery, Direction(direction[0]), now)
+
+
+def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:
+    """Write a message that is born now. False: its axis id is already known, and nothing is done."""
+    message = new.message
+    if not tx.run(queries.NEW_MESSAGE, message_values(message, now)):
+        return False
+    for delivery in new.deliveries:
+        _add_delivery(tx, message.message_id, delivery, message.direction, now)
+    if message.direction is Direction.IN and message.office is not None:
+        _owe(tx, message.message_id, message.office, now)
+    for reference in new.contents:
+        refer(tx, message.message_id, reference, now)
+    if message.state is State.TRUSTED:
+        offer(tx, message.message_id, now)
+    facts: dict[str, str | int | None] = {
+        "axis": message.axis,
+        "direction": message.direction.value,
+        "kind": message.kind.value,
+        "submission_id": message.submission_id,
+    }
+    facts |= {
+        name: value
+        for name in ("office", "axis_id", "document_id", "size", "sha256", "supersedes")
+        if (value := getattr(message, name)) not in {None, ""}
+    }
+    chain.append(tx, message.message_id, Entry(message.state.value, facts), who, now)
+    return True
+
+
+def refer(tx: Transaction, message_id: str, reference: ContentRef, now: int) -> None:
+    content = reference.content
+    tx.run(
+        queries.KEEP_CONTENT,
+        {"place": content.place, "sha256": content.sha256, "size": content.size, "kept_at": now},
+    )
+    tx.run(
+        queries.REFER,
+        {
+            "message_id": message_id,
+            "role": reference.role,
+            "place": content.place,
+            "attachment": attachment_text(reference.attachment),
+        },
+    )
+
+
+def _keep_receipt(tx: Transaction, message_id: str, receipt: KeepReceipt, now: int) -> None:
+    tx.run(
+        queries.KEEP_RECEIPT,
+        {
+            "message_id": message_id,
+            "receipt_id": receipt.receipt_id,
+            "kind": receipt.kind,
+            "given": int(receipt.given),
+            "body": receipt.body,
+            "sha256": hashlib.sha256(receipt.body).hexdigest(),
+            "mismatch": receipt.mismatch,
+            "at": now,
+        },
+    )
+
+
+def _add_delivery(tx: Transaction, message_id: str, delivery: Delivery, direction: Direction, now: int) -> None:
+    tx.run(queries.ADD_DELIVERY, delivery_values(message_id, delivery))
+    if direction is Direction.IN and delivery.office is not None:
+        _owe(tx, message_id, delivery.office, now)
+
+
+def _owe(tx: Transaction, message_id: str, office: str, now: int) -> None:
+    tx.run(
+        queries.NEW_HANDOVER, {"message_id": message_id, "office": office, "state": "pending", "seq": None, "at": now}
+    )
+
+
+def offer(tx: Transaction, message_id: str, now: int) -> None:
+    """Put an examined message into the inboxes of the offices that are to have it."""
+    for (office,) in tx.all(queries.UNOFFERED, {"id": message_id}):
+        last = tx.one(queries.LAST_HANDOVER)
+        assert last is not None
+        tx.run(queries.OFFER, {"id": message_id, "to": office, "state": "offered", "seq": last[0] + 1, "at": now})
+
+
+def _settle_delivery(tx: Transaction, heard: SettleDelivery, who: str, now: int) -> None:
+    """Note a status once, however often it comes; what was answered stays answered, and the latest answer shows."""
+    row = tx.one(queries.DELIVERY, {"id": heard.message_id, "to": heard.organ})
+    if row is None:
+        return
+    at = stamp(heard.at)
+    key = {"message_id": heard.message_id, "organ": heard.organ, "status": heard.status, "status_at": at}
+    if not tx.run(queries.STATUS_HEARD, {**key, "heard_at": now}):
+        return
+    _, status_at, answered = row
+    newer = status_at is None or at >= status_at
+    if (heard.answered and not answered) or (heard.answered == bool(answered) and newer):
+        tx.run(
+            queries.SETTLE_DELIVERY,
+            {
+                "id": heard.message_id,
+                "to": heard.organ,
+                "status": heard.status,
+                "status_at": at,
+                "answered": int(heard.answered),
+            },
+        )
+    facts: dict[str, str | int | None] = {"organ": heard.organ, "status": heard.status, "status_at": at}
+    chain.append(tx, heard.message_id, Entry("status-heard", facts), who, now)
+    wake_when_answered(tx, heard.message_id, now)
+
+
+def wake_when_answered(tx: Transaction, message_id: str, now: int) -> None:
+    """Let the chase close a sent message as soon as every delivery is answered."""
+    row = tx.one(queries.UNANSWERED_SENT, {"id": message_id})
+    if row is not None and row[0] and row[0] == row[1]:
+        wake(tx, message_id, now)
+
+
+def wake(tx: Transaction, message_id: str, now: int) -> bool:
+    """Due now; where someone works on it, due as soon as they settle."""
+    return bool(tx.run(queries.WAKE, {"id": message_id, "now": now}))

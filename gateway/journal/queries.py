@@ -1,0 +1,414 @@
+"""The journal's statements, in SQLAlchemy Core, each compiled once per dialect and run on the driver's own cursor.
+
+A bound value is named after its column where it is stored (`sets`), and otherwise by the name given here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    Select,
+    Table,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement
+
+from gateway.journal.tables import (
+    api_key,
+    attempt,
+    block,
+    content,
+    content_ref,
+    delivery,
+    endpoint,
+    entry,
+    extra,
+    handover,
+    message,
+    receipt,
+    role,
+    status_heard,
+    submission,
+)
+from gateway.model import Kind
+from gateway.states import Stage, State, stage_for
+
+_DIALECTS: Mapping[str, Dialect] = {
+    "sqlite": sqlite.dialect(paramstyle="named"),
+    "postgresql": postgresql.dialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
+}
+_INSERTS: Mapping[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class Query:
+    """A statement, or what makes it from the dialect's own `insert` where it needs ON CONFLICT."""
+
+    def __init__(self, statement: ClauseElement | Callable[[Callable[[Table], Any]], Any], *sets: str) -> None:
+        self._statement = statement
+        self._sets = sets or None
+        self._sql: dict[str, str] = {}
+        self._constants: dict[str, Any] = {}
+
+    def sql(self, dialect: str) -> str:
+        text = self._sql.get(dialect)
+        return text if text is not None else self._compile(dialect)
+
+    def complete(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`values`, with the constants of the statement. Only after `sql`."""
+        return {**self._constants, **values} if self._constants else values
+
+    def _compile(self, dialect: str) -> str:
+        statement = self._statement if isinstance(self._statement, ClauseElement) else None
+        if statement is None:
+            statement = self._statement(_INSERTS[dialect])  # type: ignore[operator]
+        compiled = statement.compile(dialect=_DIALECTS[dialect], column_keys=self._sets)
+        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
+        self._sql[dialect] = str(compiled)
+        return self._sql[dialect]
+
+
+def _names(table: Table, *leaving_out: str) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns if column.name not in leaving_out)
+
+
+def _insert(table: Table, *leaving_out: str) -> Query:
+    return Query(insert(table), *_names(table, *leaving_out))
+
+
+def _insert_once(table: Table, *leaving_out: str, key: Sequence[str] | None = None) -> Query:
+    """Insert, or do nothing where `key` is taken."""
+    return Query(lambda new: new(table).on_conflict_do_nothing(index_elements=key), *_names(table, *leaving_out))
+
+
+_id: BindParameter[Any] = bindparam("id")
+_office: BindParameter[Any] = bindparam("office")
+_now: BindParameter[Any] = bindparam("now")
+_limit: BindParameter[Any] = bindparam("limit")
+
+# --- messages ---------------------------------------------------------------------------------------------------
+
+MESSAGE_COLUMNS = tuple(message.c[name] for name in _names(message))
+
+DIRECTION = Query(select(message.c.direction).where(message.c.message_id == _id))
+NEW_MESSAGE = _insert_once(message, "number", key=("direction", "axis", "axis_id"))
+MESSAGE = Query(select(*MESSAGE_COLUMNS).where(message.c.message_id == _id))
+MESSAGES_OF_SUBMISSION = Query(
+    select(*MESSAGE_COLUMNS).where(message.c.submission_id == _id).order_by(message.c.number)
+)
+MESSAGE_BY_AXIS_ID = Query(
+    select(*MESSAGE_COLUMNS).where(
+        message.c.direction == bindparam("direction"),
+        message.c.axis == bindparam("axis"),
+        message.c.axis_id == bindparam("axis_id"),
+    )
+)
+SENT_DOCUMENTS = Query(
+    select(*MESSAGE_COLUMNS)
+    .where(
+        message.c.document_id == bindparam("document_id"),
+        message.c.direction == "out",
+        message.c.kind == "document",
+        exists().where(delivery.c.message_id == message.c.message_id, delivery.c.organ == bindparam("organ")),
+    )
+    .order_by(message.c.number)
+)
+MESSAGE_BY_TWIN = Query(select(*MESSAGE_COLUMNS).where(message.c.twin == bindparam("twin")))
+CLAIM_TWIN = Query(update(message).where(message.c.message_id == _id, message.c.twin.is_(None)), "twin")
+
+MOVE = Query(
+    update(message).where(message.c.message_id == _id),
+    *("state", "version", "attempts", "due_at", "sent_at", "closed_at", "held", "holder", "doubt", "woken"),
+)
+SET_COLUMN = {
+    name: Query(update(message).where(message.c.message_id == _id), name)
+    for name in (
+        *("axis", "endpoint", "office", "axis_id", "document_id", "sender", "urgency", "detail", "size", "sha256"),
+        *("proof", "expires_at", "sent_at", "supersedes", "duplicate_of"),
+    )
+}
+"""The columns that an outcome may change."""
+
+WAKE = Query(
+    update(message)
+    .where(message.c.message_id == _id, message.c.closed_at.is_(None), message.c.held.is_(None))
+    .values(
+        due_at=case((message.c.holder.is_(None), _now), else_=message.c.due_at),
+        woken=case((message.c.holder.is_(None), 0), else_=1),
+    )
+)
+
+SET_EXTRA = Query(
+    lambda new: (stmt := new(extra)).on_conflict_do_update(
+        index_elements=("message_id", "name"), set_={"value": stmt.excluded.value}
+    ),
+    *_names(extra),
+)
+EXTRAS = Query(select(extra.c.name, extra.c.value).where(extra.c.message_id == _id))
+
+# --- the runner -------------------------------------------------------------------------------------------------
+
+_waiting = message.c.due_at.is_not(None)
+
+
+def _lanes() -> Select[Any]:
+    """(endpoint, urgency) of everything that waits, urgent first: each found by one step into the index, however
+    many rows wait. Endpoints in back-off are left out.
+    """
+    first = select(func.min(message.c.endpoint).label("endpoint")).where(_waiting).cte("ends", recursive=True)
+    following = select(func.min(message.c.endpoint)).where(_waiting, message.c.endpoint > first.c.endpoint)
+    ends = first.union_all(select(following.scalar_subquery()).select_from(first).where(first.c.endpoint.is_not(None)))
+    urgencies = union_all(*(select(literal(urgency).label("urgency")) for urgency in (3, 2, 1, 0))).cte("urgencies")
+    in_back_off = exists().where(endpoint.c.name == ends.c.endpoint, endpoint.c.next_try_at > _now)
+    return (
+        select(ends.c.endpoint, urgencies.c.urgency)
+        .where(ends.c.endpoint.is_not(None), ~in_back_off)
+        .order_by(urgencies.c.urgency.desc(), ends.c.endpoint)
+    )
+
+
+LANES = Query(_lanes())
+
+
+@cache
+def due_in_lane(skipped: frozenset[Stage]) -> Query:
+    """Ids due in one lane, longest due first; what waits for a skipped stage is passed over."""
+    statement = (
+        select(message.c.message_id)
+        .where(
+            message.c.endpoint == bindparam("endpoint"),
+            message.c.urgency == bindparam("urgency"),
+            _waiting,
+            message.c.due_at <= _now,
+        )
+        .order_by(message.c.due_at)
+        .limit(_limit)
+    )
+    for state in State:
+        for kind in Kind:
+            if stage_for(state, kind) in skipped:
+                statement = statement.where(or_(message.c.state != state.value, message.c.kind != kind.value))
+    return Query(statement)
+
+
+CLAIM = Query(
+    update(message)
+    .where(message.c.message_id == _id)
+    .values(
+        # A holder still there never settled: what it asked for may have happened.
+        doubt=case((message.c.holder.is_not(None), 1), else_=message.c.doubt),
+        holder=bindparam("by"),
+        due_at=bindparam("until"),
+        version=message.c.version + 1,
+        attempts=message.c.attempts + 1,
+        tries=message.c.tries + 1,
+        woken=0,
+    )
+    .returning(*MESSAGE_COLUMNS)
+)
+RENEW = Query(
+    update(message)
+    .where(message.c.message_id == _id, message.c.version == bindparam("seen"), message.c.holder == bindparam("by"))
+    .values(due_at=bindparam("until"))
+)
+OPEN_ATTEMPT = _insert(attempt)
+CLOSE_ATTEMPT = Query(
+    update(attempt).where(attempt.c.message_id == _id, attempt.c.n == bindparam("nth")),
+    *("closed_at", "outcome", "doubt"),
+)
+ATTEMPTS = Query(select(*attempt.columns).where(attempt.c.message_id == _id).order_by(attempt.c.n))
+
+# --- deliveries, handovers, receipts ----------------------------------------------------------------------------
+
+ADD_DELIVERY = _insert_once(delivery, key=("message_id", "organ"))
+DELIVERIES = Query(
+    select(delivery.c.organ, delivery.c.office, delivery.c.status, delivery.c.status_at, delivery.c.answered)
+    .where(delivery.c.message_id == _id)
+    .order_by(delivery.c.organ)
+)
+DELIVERY = Query(
+    select(delivery.c.status, delivery.c.status_at, delivery.c.answered).where(
+        delivery.c.message_id == _id, delivery.c.organ == bindparam("to")
+    )
+)
+SETTLE_DELIVERY = Query(
+    update(delivery).where(delivery.c.message_id == _id, delivery.c.organ == bindparam("to")),
+    *("status", "status_at", "answered"),
+)
+UNANSWERED_SENT = Query(
+    select(func.count(), func.coalesce(func.sum(delivery.c.answered), 0))
+    .join_from(delivery, message, delivery.c.message_id == message.c.message_id)
+    .where(delivery.c.message_id == _id, message.c.state == "sent")
+)
+STATUS_HEARD = _insert_once(status_heard, key=("message_id", "organ", "status", "status_at"))
+STATUSES = Query(
+    select(*status_heard.columns)
+    .where(status_heard.c.message_id == _id)
+    .order_by(status_heard.c.status_at, status_heard.c.heard_at)
+)
+
+NEW_HANDOVER = _insert_once(handover, key=("message_id", "office"))
+PENDING_HANDOVERS = Query(
+    select(handover.c.office)
+    .where(handover.c.message_id == _id, handover.c.state != "done")
+    .order_by(handover.c.office)
+)
+UNOFFERED = Query(
+    select(handover.c.office)
+    .where(handover.c.message_id == _id, handover.c.state == "pending")
+    .order_by(handover.c.office)
+)
+LAST_HANDOVER = Query(select(func.coalesce(func.max(handover.c.seq), 0)))
+OFFER = Query(
+    update(handover).where(handover.c.message_id == _id, handover.c.office == bindparam("to")), "state", "seq", "at"
+)
+HANDED_OVER = Query(
+    update(handover)
+    .where(handover.c.message_id == _id, handover.c.office == bindparam("to"), handover.c.state != "done")
+    .values(state="done", at=_now)
+)
+INBOX = Query(
+    select(handover.c.seq, handover.c.at.label("offered_at"), *MESSAGE_COLUMNS)
+    .join_from(handover, message, handover.c.message_id == message.c.message_id)
+    .where(
+        handover.c.office == _office,
+        handover.c.state == "offered",
+        handover.c.seq > bindparam("after"),
+        message.c.held.is_(None),
+        message.c.closed_at.is_(None),
+    )
+    .order_by(handover.c.seq)
+    .limit(_limit)
+)
+HANDOVER_STATE = Query(select(handover.c.state).where(handover.c.message_id == _id, handover.c.office == _office))
+
+KEEP_RECEIPT = _insert_once(receipt, "number", key=("message_id", "given", "sha256"))
+RECEIPTS = Query(select(*receipt.columns).where(receipt.c.message_id == _id).order_by(receipt.c.number))
+RECEIPT_GIVEN = Query(
+    select(receipt.c.body).where(receipt.c.message_id == _id, receipt.c.given == 1).order_by(receipt.c.number).limit(1)
+)
+
+# --- contents ---------------------------------------------------------------------------------------------------
+
+KEEP_CONTENT = _insert_once(content, key=("place",))
+REFER = _insert(content_ref, "number")
+CONTENTS = Query(
+    select(content_ref.c.role, content.c.sha256, content.c.size, content.c.place, content_ref.c.attachment)
+    .join_from(content_ref, content, content_ref.c.place == content.c.place)
+    .where(content_ref.c.message_id == _id)
+    .order_by(content_ref.c.number)
+)
+_referred = exists().where(content_ref.c.place == content.c.place)
+UNREFERENCED = Query(
+    select(content.c.sha256, content.c.size, content.c.place)
+    .where(~_referred, content.c.kept_at < bindparam("before"))
+    .order_by(content.c.place)
+    .limit(_limit)
+)
+FORGET_CONTENT = Query(delete(content).where(content.c.place == bindparam("at"), ~_referred))
+UNREFER = Query(delete(content_ref).where(content_ref.c.message_id == _id, content_ref.c.role == bindparam("in_role")))
+
+# --- entries and blocks -----------------------------------------------------------------------------------------
+
+CHAIN_HEAD = Query(select(message.c.last_seq, message.c.last_digest).where(message.c.message_id == _id))
+NEW_ENTRY = _insert(entry, "number")
+MOVE_HEAD = Query(update(message).where(message.c.message_id == _id), "last_seq", "last_digest")
+TIMELINE = Query(
+    select(entry.c.seq, entry.c.at, entry.c.code, entry.c.who, entry.c.facts, entry.c.detail, entry.c.digest)
+    .where(entry.c.message_id == _id)
+    .order_by(entry.c.seq)
+)
+CHAINS = Query(
+    select(*entry.columns, message.c.last_seq, message.c.last_digest)
+    .join_from(entry, message, entry.c.message_id == message.c.message_id, isouter=True)
+    .order_by(entry.c.message_id, entry.c.seq)
+)
+CHAINLESS = Query(
+    select(message.c.message_id, message.c.last_seq).where(
+        message.c.last_seq > 0, ~exists().where(entry.c.message_id == message.c.message_id)
+    )
+)
+LEAVES = Query(
+    select(entry.c.number, entry.c.message_id, entry.c.seq, entry.c.digest)
+    .where(entry.c.number > bindparam("after"), entry.c.number <= bindparam("upto"))
+    .order_by(entry.c.number)
+)
+NEW_BLOCK = _insert(block)
+LAST_BLOCK = Query(select(block.c.number, block.c.last_entry, block.c.digest).order_by(block.c.number.desc()).limit(1))
+BLOCKS = Query(select(*block.columns).order_by(block.c.number))
+
+# --- the door ---------------------------------------------------------------------------------------------------
+
+_of_key = (submission.c.office == _office, submission.c.key == bindparam("key"))
+SUBMISSION = Query(select(submission.c.reserved_until, submission.c.fingerprint, submission.c.answer).where(*_of_key))
+PUT_SUBMISSION = Query(
+    lambda new: (stmt := new(submission)).on_conflict_do_update(
+        index_elements=("office", "key"),
+        set_={name: stmt.excluded[name] for name in ("reserved_until", "fingerprint", "answer")},
+    ),
+    *_names(submission),
+)
+RELEASE_KEY = Query(delete(submission).where(*_of_key, submission.c.answer.is_(None)))
+
+# --- endpoints, roles, keys -------------------------------------------------------------------------------------
+
+ENDPOINT = Query(select(endpoint.c.failures, endpoint.c.failing_since).where(endpoint.c.name == bindparam("of")))
+PUT_ENDPOINT = Query(
+    lambda new: (stmt := new(endpoint)).on_conflict_do_update(
+        index_elements=("name",), set_={name: stmt.excluded[name] for name in ("failures", "next_try_at")}
+    ),
+    *_names(endpoint),
+)
+FORGIVE = Query(delete(endpoint).where(endpoint.c.name == bindparam("of")))
+ENDPOINTS = Query(select(*endpoint.columns).order_by(endpoint.c.name))
+
+TAKE_ROLE = Query(
+    lambda new: (stmt := new(role)).on_conflict_do_update(
+        index_elements=("name",),
+        set_={"holder": stmt.excluded.holder, "until": stmt.excluded.until},
+        where=or_(role.c.holder == stmt.excluded.holder, role.c.until <= _now),
+    ),
+    *_names(role),
+)
+RELEASE_ROLE = Query(delete(role).where(role.c.name == bindparam("of"), role.c.holder == bindparam("by")))
+
+ADD_KEY = _insert(api_key)
+REVOKE_KEY = Query(
+    update(api_key).where(api_key.c.key_id == _id, api_key.c.revoked_at.is_(None)).values(revoked_at=_now)
+)
+OFFICE_OF_KEY = Query(
+    select(api_key.c.office).where(api_key.c.hash == bindparam("hashed"), api_key.c.revoked_at.is_(None))
+)
+KEYS = Query(
+    select(api_key.c.key_id, api_key.c.office, api_key.c.label, api_key.c.added_at, api_key.c.revoked_at).order_by(
+        api_key.c.added_at, api_key.c.key_id
+    )
+)
+
+# --- numbers for screens and metrics ----------------------------------------------------------------------------
+
+COUNTS = Query(
+    select(message.c.state, message.c.direction, func.count()).group_by(message.c.state, message.c.direction)
+)
+HELD = Query(select(message.c.held, func.count()).where(message.c.held.is_not(None)).group_by(message.c.held))
+IN_DOUBT = Query(select(func.count()).select_from(message).where(message.c.doubt == 1, message.c.closed_at.is_(None)))
+OLDEST_DUE = Query(
+    select(message.c.direction, func.min(message.c.due_at))
+    .where(_waiting, message.c.due_at <= _now)
+    .group_by(message.c.direction)
+)

@@ -1,0 +1,231 @@
+"""The journal on SQLite: one writer thread that lets waiting work share a commit, and a small pool of readers.
+
+A unit of work is a plain function from a `Transaction` to a result; it never awaits. Each runs in a savepoint of its
+own, so one that fails undoes only itself; the COMMIT is shared, and with `synchronous=FULL` it is on the disk when
+the caller hears the result. A failed COMMIT fails every unit of its group. After an I/O error nobody knows what the
+disk holds, so nothing more is written: every further unit raises `StorageBroken`, `on_broken` is told, and the
+process has to end; the next start replays the write-ahead log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gateway.errors import Busy, GatewayError, StorageBroken
+from gateway.journal.queries import Query
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Values = Mapping[str, Any]
+
+_NOTHING: Values = {}
+_GROUP = 256
+"""Units that share a commit at most: bounds how long the first of them waits."""
+_FULL_AFTER = 30.0
+_MIB = 1 << 20
+
+
+class Transaction:
+    """What a unit of work may do: run the journal's statements on the driver's cursor."""
+
+    __slots__ = ("_cursor",)
+    dialect = "sqlite"
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def run(self, query: Query, values: Values) -> int:
+        """The number of rows touched."""
+        return self._cursor.execute(query.sql(self.dialect), query.complete(values)).rowcount
+
+    def run_each(self, query: Query, rows: Iterable[Values]) -> None:
+        self._cursor.executemany(query.sql(self.dialect), [query.complete(values) for values in rows])
+
+    def one(self, query: Query, values: Values = _NOTHING) -> Row | None:
+        row: Row | None = self._cursor.execute(query.sql(self.dialect), query.complete(values)).fetchone()
+        return row
+
+    def all(self, query: Query, values: Values = _NOTHING) -> Sequence[Row]:
+        return self._cursor.execute(query.sql(self.dialect), query.complete(values)).fetchall()
+
+    def stream(self, query: Query, values: Values = _NOTHING) -> Iterable[Row]:
+        """Rows one by one, on a cursor of their own, for what may be longer than memory."""
+        with closing(self._cursor.connection.cursor()) as cursor:
+            yield from cursor.execute(query.sql(self.dialect), query.complete(values))
+
+
+Unit = Callable[[Transaction], T]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    unit: Unit[Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection that begins transactions only when told to, and commits through to the disk."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+    if read_only:
+        connection.execute("PRAGMA query_only=ON").close()
+    else:
+        connection.execute("PRAGMA cache_size=-32768").close()
+    return connection
+
+
+class SqliteStore:
+    """Runs units of work. `on_broken` is called once, from the writer thread."""
+
+    def __init__(self, path: Path, on_broken: Callable[[StorageBroken], None] | None = None, readers: int = 2) -> None:
+        self._path = path
+        self._on_broken = on_broken
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._broken: StorageBroken | None = None
+        self._closed = False
+        self._writer = connect(path)
+        self._thread = threading.Thread(target=self._write_for_ever, name="journal-writer", daemon=True)
+        self._thread.start()
+        self._connections: list[sqlite3.Connection] = []
+        self._local = threading.local()
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="journal-reader", initializer=self._new_reader)
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run `unit`; its effects are durable on return.
+
+        Raises what the unit raises, `Busy("disk-full")`, or `StorageBroken`.
+        """
+        if self._closed:
+            raise RuntimeError("the journal is closed")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Waiting(unit, future))
+        return await future
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run `unit` on a snapshot that holds everything written before."""
+        return await self._loop.run_in_executor(self._readers, self._read, unit)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._readers.shutdown)
+        for connection in (*self._connections, self._writer):
+            connection.close()
+
+    # --- readers ------------------------------------------------------------------------------------------------
+
+    def _new_reader(self) -> None:
+        self._local.connection = connect(self._path, read_only=True)
+        self._connections.append(self._local.connection)
+
+    def _read(self, unit: Unit[T]) -> T:
+        connection: sqlite3.Connection = self._local.connection
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("BEGIN")
+            try:
+                return unit(Transaction(cursor))
+            finally:
+                cursor.execute("ROLLBACK")
+
+    # --- the writer thread --------------------------------------------------------------------------------------
+
+    def _write_for_ever(self) -> None:
+        cursor = self._writer.cursor()
+        transaction = Transaction(cursor)
+        going = True
+        while going:
+            group: list[_Waiting] = []
+            waiting = self._queue.get()
+            while True:
+                if waiting is None:
+                    going = False
+                    break
+                group.append(waiting)
+                if len(group) == _GROUP or self._queue.empty():
+                    break
+                waiting = self._queue.get()
+            if group:
+                self._write_group(cursor, transaction, group)
+                self._loop.call_soon_threadsafe(_deliver, group)
+        cursor.close()
+
+    def _write_group(self, cursor: sqlite3.Cursor, transaction: Transaction, group: list[_Waiting]) -> None:
+        if self._broken:
+            _fail(group, self._broken)
+            return
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+            for waiting in group:
+                self._run_unit(cursor, transaction, waiting)
+            cursor.execute("COMMIT")
+        except sqlite3.Error as exc:
+            error = self._judge(exc)
+            if self._writer.in_transaction and not self._broken:
+                cursor.execute("ROLLBACK")
+            _fail(group, error)
+
+    @staticmethod
+    def _run_unit(cursor: sqlite3.Cursor, transaction: Transaction, waiting: _Waiting) -> None:
+        cursor.execute("SAVEPOINT unit")
+        try:
+            waiting.result = waiting.unit(transaction)
+        except Exception as exc:
+            if isinstance(exc, sqlite3.OperationalError) and exc.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                raise  # full disk, I/O error, no memory: SQLite may have undone the whole transaction
+            cursor.execute("ROLLBACK TO unit")
+            waiting.error = exc
+        cursor.execute("RELEASE unit")
+
+    def _judge(self, exc: sqlite3.Error) -> GatewayError | sqlite3.Error:
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            return Busy("disk-full", "the journal's disk is full", after=_FULL_AFTER)
+        if code == sqlite3.SQLITE_BUSY:
+            return Busy("journal-busy", "another process holds the journal", after=1.0)
+        if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            self._broken = StorageBroken("journal-broken", f"the journal cannot be written: {exc.sqlite_errorname}")
+            if self._on_broken:
+                self._on_broken(self._broken)
+            return self._broken
+        return exc
+
+
+def _fail(group: list[_Waiting], error: BaseException) -> None:
+    for waiting in group:
+        waiting.error = error
+
+
+def _deliver(group: list[_Waiting]) -> None:
+    for waiting in group:
+        if waiting.future.done():
+            continue  # the one who asked was cancelled; the work is done all the same
+        if waiting.error is not None:
+            waiting.future.set_exception(waiting.error)
+        else:
+            waiting.future.set_result(waiting.result)
+
+
+def prepare(path: Path) -> None:
+    """Make the file, readable by its owner only, and bring its schema up to date."""
+    from gateway.journal.migrations import upgrade  # noqa: PLC0415 -- Alembic is needed at start only
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    upgrade(f"sqlite:///{path}")

@@ -1,0 +1,274 @@
+"""The journal's tables, in SQLAlchemy Core; what is done with them is in `queries`.
+
+Values are kept as the drivers give them, because hot statements bypass SQLAlchemy's type processing: times are
+integers (microseconds since 1970, UTC), truth is 0 or 1, JSON is text. Text that people wrote sits in columns of its
+own (`detail`, `content_ref.attachment`, `extra.value`), so that a purge can erase it and the chain still verifies.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    }
+)
+
+# SQLite counts rows only in a column of exactly this type.
+Number = BigInteger().with_variant(Integer, "sqlite")
+Time = BigInteger
+Flag = Integer
+
+
+def _of_message() -> Column[str]:
+    return Column("message_id", String, ForeignKey("message.message_id"), nullable=False)
+
+
+message = Table(
+    "message",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("message_id", String, nullable=False, unique=True),
+    Column("direction", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("axis", String, nullable=False),
+    Column("endpoint", String, nullable=False),
+    Column("submission_id", String, nullable=False),
+    Column("office", String),
+    Column("axis_id", String),
+    Column("document_id", String, nullable=False),
+    Column("sender", String, nullable=False),
+    Column("urgency", Integer, nullable=False),
+    Column("detail", Text),
+    Column("size", BigInteger),
+    Column("sha256", String),
+    Column("proof", String),
+    Column("version", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("accepted_at", Time),
+    Column("due_at", Time),
+    Column("expires_at", Time),
+    Column("sent_at", Time),
+    Column("closed_at", Time),
+    Column("held", String),
+    Column("supersedes", String),
+    Column("duplicate_of", String),
+    # Beyond `states.Message`: the lease, doubt and a wake-up that came while leased; the chain's head; the twin key.
+    Column("holder", String),
+    Column("doubt", Flag, nullable=False),
+    Column("woken", Flag, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("last_digest", String, nullable=False),
+    Column("twin", String, unique=True),
+    UniqueConstraint("direction", "axis", "axis_id"),
+    # Finished, held and waiting-for-an-event rows are not in it; rows due later lie behind the ones due now.
+    Index(
+        "ix_message_due",
+        "endpoint",
+        "urgency",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index("ix_message_held", "held", sqlite_where=text("held IS NOT NULL"), postgresql_where=text("held IS NOT NULL")),
+    Index("ix_message_doubt", "doubt", sqlite_where=text("doubt = 1"), postgresql_where=text("doubt = 1")),
+    Index("ix_message_state", "state", "direction"),
+    Index("ix_message_submission", "submission_id"),
+    Index("ix_message_document", "document_id"),
+    sqlite_autoincrement=True,
+)
+
+extra = Table(
+    "extra",
+    metadata,
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("organ", String, primary_key=True),
+    Column("office", String),
+    Column("status", String),
+    Column("status_at", Time),
+    Column("answered", Flag, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+status_heard = Table(
+    "status_heard",
+    metadata,
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("organ", String, primary_key=True),
+    Column("status", String, primary_key=True),
+    Column("status_at", Time, primary_key=True),
+    Column("heard_at", Time, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+handover = Table(
+    "handover",
+    metadata,
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("office", String, primary_key=True),
+    # pending: not yet examined; offered: the office may have it, `seq` is its place in the inbox; done: it has it.
+    Column("state", String, nullable=False),
+    Column("seq", BigInteger, unique=True),
+    Column("at", Time, nullable=False),
+    Index("ix_handover_inbox", "office", "state", "seq"),
+    sqlite_with_rowid=False,
+)
+
+content = Table(
+    "content",
+    metadata,
+    # By place, not by digest: two copies of the same bytes must both be erased one day.
+    Column("place", String, primary_key=True),
+    Column("sha256", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("kept_at", Time, nullable=False),
+    Index("ix_content_sha256", "sha256"),
+)
+
+content_ref = Table(
+    "content_ref",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    _of_message(),
+    Column("role", String, nullable=False),
+    Column("place", String, ForeignKey("content.place"), nullable=False),
+    Column("attachment", Text),
+    Index("ix_content_ref_message", "message_id"),
+    Index("ix_content_ref_place", "place"),
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    _of_message(),
+    Column("receipt_id", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("given", Flag, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("mismatch", Text),
+    Column("at", Time, nullable=False),
+    # The same receipt heard again is the same receipt.
+    UniqueConstraint("message_id", "given", "sha256"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("stage", String, nullable=False),
+    Column("holder", String, nullable=False),
+    Column("opened_at", Time, nullable=False),
+    Column("closed_at", Time),
+    Column("outcome", String),
+    Column("doubt", Flag, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    _of_message(),
+    Column("seq", Integer, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("code", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("commitment", String),
+    Column("prev", String, nullable=False),
+    Column("digest", String, nullable=False),
+    # Outside the digest, erasable together:
+    Column("detail", Text),
+    Column("salt", String),
+    UniqueConstraint("message_id", "seq"),
+    sqlite_autoincrement=True,
+)
+
+block = Table(
+    "block",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_entry", BigInteger, nullable=False),
+    Column("last_entry", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("root", String, nullable=False),
+    Column("prev", String, nullable=False),
+    Column("closed_at", Time, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    # [message_id, seq, digest] of each entry, in order: names what is missing; vouched for by `root`.
+    Column("leaves", Text, nullable=False),
+)
+
+submission = Table(
+    "submission",
+    metadata,
+    Column("office", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    # Without an answer the row is a reservation, good until then.
+    Column("reserved_until", Time, nullable=False),
+    Column("fingerprint", String),
+    Column("answer", Text),
+    sqlite_with_rowid=False,
+)
+
+endpoint = Table(
+    "endpoint",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", Time, nullable=False),
+    Column("next_try_at", Time, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+role = Table(
+    "role",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("until", Time, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("key_id", String, primary_key=True),
+    Column("office", String, nullable=False),
+    Column("hash", String, nullable=False, unique=True),
+    Column("label", String, nullable=False),
+    Column("added_at", Time, nullable=False),
+    Column("revoked_at", Time),
+)

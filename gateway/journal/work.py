@@ -1,0 +1,110 @@
+"""The runner's units of work: claim under a lease, renew it, settle what came of it; and the poller's announcements."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from itertools import groupby, islice, zip_longest
+from operator import itemgetter
+
+from gateway.journal import queries
+from gateway.journal.outcomes import carry_out, insert, message_row
+from gateway.journal.rows import message_row_from
+from gateway.journal.sqlite import Transaction
+from gateway.model import Direction
+from gateway.ports import Announced
+from gateway.states import Message, NewMessage, Outcome, Stage, State, Work, stage_for
+
+
+def claim(tx: Transaction, holder: str, limit: int, now: int, until: int, skip_stages: frozenset[Stage]) -> list[Work]:
+    """Take up to `limit` messages that are due: urgent first, and of equal urgency one endpoint after the other."""
+    due = list(islice(_due(tx, limit, now, queries.due_in_lane(skip_stages)), limit))
+    return [_take(tx, message_id, holder, now, until) for message_id in due]
+
+
+def _due(tx: Transaction, limit: int, now: int, query: queries.Query) -> Iterator[str]:
+    for _, lanes in groupby(tx.all(queries.LANES, {"now": now}), key=itemgetter(1)):
+        waiting = [
+            tx.all(query, {"endpoint": endpoint, "urgency": urgency, "now": now, "limit": limit})
+            for endpoint, urgency in lanes
+        ]
+        for turn in zip_longest(*waiting):
+            yield from (row[0] for row in turn if row is not None)
+
+
+def _take(tx: Transaction, message_id: str, holder: str, now: int, until: int) -> Work:
+    claimed = tx.one(queries.CLAIM, {"id": message_id, "by": holder, "until": until})
+    assert claimed is not None
+    row = message_row_from(claimed)
+    stage = stage_for(row.message.state, row.message.kind)
+    assert stage is not None
+    tx.run(
+        queries.OPEN_ATTEMPT,
+        {
+            "message_id": message_id,
+            "n": row.tries,
+            "stage": stage.value,
+            "holder": holder,
+            "opened_at": now,
+            "closed_at": None,
+            "outcome": None,
+            "doubt": 0,
+        },
+    )
+    return Work(row.message, holder, row.tries, row.doubt)
+
+
+def renew(tx: Transaction, work: Work, until: int) -> bool:
+    message = work.message
+    return bool(
+        tx.run(queries.RENEW, {"id": message.message_id, "seen": message.version, "by": work.holder, "until": until})
+    )
+
+
+def settle(tx: Transaction, work: Work, outcome: Outcome, now: int) -> bool:
+    row = message_row(tx, work.message.message_id)
+    if row is None or row.message.version != work.message.version or row.holder != work.holder:
+        return False
+    tx.run(
+        queries.CLOSE_ATTEMPT,
+        {
+            "id": row.message.message_id,
+            "nth": work.attempt,
+            "closed_at": now,
+            "outcome": outcome.entry.code,
+            "doubt": int(outcome.doubt),
+        },
+    )
+    carry_out(tx, row, outcome, work.holder, now)
+    return True
+
+
+def apply(tx: Transaction, message_id: str, outcome: Outcome, who: str, expect: int | None, now: int) -> bool:
+    row = message_row(tx, message_id)
+    if row is None or (expect is not None and row.message.version != expect):
+        return False
+    carry_out(tx, row, outcome, who, now, interrupted=row.holder is not None)
+    return True
+
+
+def announce(tx: Transaction, axis: str, items: Sequence[Announced], endpoint: str, now: int) -> int:
+    return sum(insert(tx, NewMessage(_announced(axis, item, endpoint)), f"axis:{axis}", now) for item in items)
+
+
+def _announced(axis: str, item: Announced, endpoint: str) -> Message:
+    message_id = uuid.uuid4().hex
+    return Message(
+        message_id=message_id,
+        direction=Direction.IN,
+        kind=item.kind,
+        state=State.ANNOUNCED,
+        axis=axis,
+        endpoint=endpoint,
+        submission_id=message_id,
+        axis_id=item.axis_id,
+        document_id=item.document_id,
+        sender=item.sender,
+        urgency=item.urgency,
+        size=item.size,
+        sha256=item.sha256,
+    )

@@ -67,7 +67,7 @@ class Incoming:
             return await self._fetch(work, axis)
         except (Retryable, Rejection) as error:
             # Nothing was receipted, so nothing can be rejected: try again, and in the end ask a person.
-            if work.attempt >= axis.fetch_attempts and not isinstance(error, Unreachable):
+            if work.message.attempts >= axis.fetch_attempts and not isinstance(error, Unreachable):
                 raise NeedsOperator("fetch-failed", error.code) from error
             if isinstance(error, Rejection):
                 raise Retryable(error.code, error.message) from error

@@ -179,7 +179,7 @@ class Outgoing:
 
     def _mismatch(self, work: Work, receipt: KeepReceipt, wrong: str) -> Outcome:
         """A receipt that does not match is kept, and settles nothing: what the axis holds is unknown."""
-        held = "receipt-mismatch" if work.attempt >= MISMATCHES_BEFORE_HOLD else None
+        held = "receipt-mismatch" if work.message.attempts >= MISMATCHES_BEFORE_HOLD else None
         return Outcome(
             Entry("receipt-mismatch", {"fields": wrong, "receipt": receipt.receipt_id}),
             due_in=None if held else dt.timedelta(seconds=self._settings.times.longest_call_seconds),

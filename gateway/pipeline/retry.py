@@ -24,10 +24,12 @@ def wait(error: Retryable, attempts: int, times: Times, *, must_ask_first: bool)
     `must_ask_first`: the axis takes a repeat for a new message, so the earlier call must surely have ended before it
     is asked: the longest call is waited out.
     """
+    if error.after is not None:
+        return dt.timedelta(seconds=min(error.after, times.retry_longest_seconds))
     seconds = min(times.retry_first_seconds * 2 ** min(attempts, 30), times.retry_longest_seconds)
     if isinstance(error, Unreachable):
         seconds = min(seconds, AT_ENDPOINT_SECONDS)
-    elif not isinstance(error, Busy) and must_ask_first:
-        seconds = max(seconds, times.longest_call_seconds)
     seconds *= _jitter.uniform(0.8, 1.4)
-    return dt.timedelta(seconds=max(seconds, error.after or 0.0))
+    if must_ask_first and not isinstance(error, Unreachable | Busy):
+        seconds = max(seconds, times.longest_call_seconds)
+    return dt.timedelta(seconds=seconds)

@@ -12,9 +12,6 @@ from dataclasses import dataclass, fields
 
 from cryptography.x509 import Certificate
 from lxml import etree
-from signxml.algorithms import DigestAlgorithm, SignatureMethod
-from signxml.exceptions import SignXMLException
-from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 import schemas
 from gateway.trust import markup, policy, signature
@@ -90,7 +87,10 @@ def read(body: bytes, *, trust: TrustStore, issuer: str, at: dt.datetime) -> Rec
     """
     root = markup.parse(body, limit=markup.MIB)
     certificate = _look_over(root, trust, issuer, at)
-    receipt = _fields(_verified(root, certificate, at))
+    signed = signature.verify(root, certificate, at, location="./")
+    if signed.tag != _ROOT:
+        raise SignatureInvalid("not-covered", "the signature is not over the whole receipt")
+    receipt = _fields(signed)
     if receipt.issued_by != issuer:
         raise SignatureInvalid("signer-unknown", f"{issuer} signed a receipt in another's name")
     return receipt
@@ -114,24 +114,6 @@ def _look_over(root: Element, trust: TrustStore, issuer: str, at: dt.datetime) -
     if len(claimed) != 1:
         raise SignatureInvalid("form", "KeyInfo must hold the signer's certificate alone")
     return trust.pinned(claimed[0], issuer, at)
-
-
-def _verified(root: Element, certificate: Certificate, at: dt.datetime) -> Element:
-    wanted = SignatureConfiguration(
-        location="./",
-        expect_references=1,
-        signature_methods=frozenset({SignatureMethod.RSA_SHA256}),
-        digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
-        verification_time=at,
-    )
-    try:
-        result = XMLVerifier().verify(root, x509_cert=certificate, expect_config=wanted)
-    except (SignXMLException, etree.LxmlError, ValueError):
-        raise SignatureInvalid("signature-bad", "the receipt's signature does not match") from None
-    signed = None if isinstance(result, list) else result.signed_xml
-    if signed is None or signed.tag != _ROOT:
-        raise SignatureInvalid("not-covered", "the signature is not over the whole receipt")
-    return signed
 
 
 def _fields(signed: Element) -> Receipt:

@@ -7,6 +7,7 @@ signature covers something else.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from lxml import etree
+from signxml.algorithms import DigestAlgorithm, SignatureMethod
+from signxml.exceptions import SignXMLException
+from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from gateway.trust import markup, policy
 from gateway.trust.errors import SignatureInvalid
@@ -112,6 +117,28 @@ def verify_value(signature: Signature, certificate: x509.Certificate) -> None:
         key.verify(signature.value, signature.signed_info, padding.PKCS1v15(), hashes.SHA256())
     except InvalidSignature:
         raise SignatureInvalid("signature-bad", "the signature value does not match") from None
+
+
+def verify(document: bytes | Element, certificate: x509.Certificate, at: dt.datetime, *, location: str) -> Element:
+    """What signxml returns as signed by this certificate's key: one element, read again from the digested bytes.
+
+    Call `read` first: signxml passes over transforms it does not know. Raises `SignatureInvalid("signature-bad")`.
+    """
+    wanted = SignatureConfiguration(
+        location=location,
+        expect_references=1,
+        signature_methods=frozenset({SignatureMethod.RSA_SHA256}),
+        digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
+        verification_time=at,
+    )
+    try:
+        # Made anew for every call: one verifier shared by threads accepts forgeries.
+        result = XMLVerifier().verify(document, x509_cert=certificate, expect_config=wanted)
+    except (SignXMLException, etree.LxmlError, ValueError):
+        raise SignatureInvalid("signature-bad", "the signature does not match") from None
+    if isinstance(result, list) or result.signed_xml is None:
+        raise SignatureInvalid("not-covered", "the signature is not over one element")
+    return result.signed_xml
 
 
 # --- writing: every byte is already in exclusive C14N form ------------------------------------------------------

@@ -1,0 +1,151 @@
+"""What people are told, by code, in Vietnamese and English: one sentence per code.
+
+Machines go by the code; these sentences may change. They hold limits, names of organs and the like by `{fact}`, never
+what was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Language = Literal["vi", "en"]
+
+CATALOGUE: Mapping[str, tuple[str, str]] = {
+    # --- who calls
+    "key-required": ("Cần khóa API của hệ thống văn phòng điện tử.", "An office's API key is needed."),
+    "key-unknown": ("Khóa API không đúng hoặc đã bị thu hồi.", "The API key is unknown or was revoked."),
+    "organ-not-yours": (
+        "Hệ thống không được gửi thay cơ quan, đơn vị này.",
+        "This organ does not belong to your office.",
+    ),
+    # --- the request
+    "bad-request": ("Yêu cầu không hợp lệ.", "The request is not valid."),
+    "not-found": ("Không tìm thấy.", "There is no such thing."),
+    "method-not-allowed": ("Phương thức không được hỗ trợ.", "This method is not possible here."),
+    "media-type": ("Kiểu nội dung không được hỗ trợ.", "This content type is not taken here."),
+    "range": ("Khoảng byte nằm ngoài tệp.", "The file has no such bytes."),
+    "cursor": ("Con trỏ trang không hợp lệ.", "The cursor is not one of this list."),
+    "limit": ("Số dòng mỗi trang phải từ 1 đến {limit}.", "The limit must be 1 to {limit}."),
+    "parameter": ("Giá trị của tham số không hợp lệ.", "This is not a value of the parameter."),
+    "parameter-unknown": ("Không có tham số này.", "There is no such parameter."),
+    "internal": (
+        "Lỗi bên trong cổng kết nối; đã được ghi nhận.",
+        "Something went wrong inside the gateway; it has been noted.",
+    ),
+    "try-again": ("Tạm thời chưa xử lý được, hãy thử lại.", "This could not be done just now; try again."),
+    "disk-full": (
+        "Cổng kết nối sắp hết chỗ lưu trữ, hãy gửi lại sau.",
+        "The gateway is short of storage; hand it in again later.",
+    ),
+    "too-many-uploads": (
+        "Khóa này đang tải lên quá nhiều cùng lúc.",
+        "This key has too many uploads under way at once.",
+    ),
+    # --- the idempotency key
+    "idempotency-key-missing": ("Thiếu tiêu đề Idempotency-Key.", "The header Idempotency-Key is missing."),
+    "idempotency-key-form": (
+        "Idempotency-Key phải gồm 1 đến 255 ký tự ASCII không có dấu cách.",
+        "An Idempotency-Key is 1 to 255 ASCII characters without spaces.",
+    ),
+    "key-reused": (
+        "Idempotency-Key này đã dùng cho một lần gửi khác.",
+        "This Idempotency-Key was used for another submission.",
+    ),
+    "key-running": (
+        "Lần gửi trước với Idempotency-Key này vẫn đang chạy.",
+        "The first submission with this Idempotency-Key is still running.",
+    ),
+    # --- the parts of a submission
+    "multipart-broken": ("Nội dung multipart bị hỏng hoặc bị cắt.", "The multipart body is broken or cut short."),
+    "record-first": ("Phần đầu tiên phải là record.", "The first part must be the record."),
+    "part-encoded": (
+        "Không dùng Content-Transfer-Encoding cho các phần.",
+        "Parts must come without a Content-Transfer-Encoding.",
+    ),
+    "not-utf-8": ("JSON không phải UTF-8.", "The JSON is not UTF-8."),
+    "not-json": ("Không phải JSON hợp lệ.", "This is not JSON."),
+    "not-an-object": ("JSON phải là một đối tượng.", "The JSON must be one object."),
+    "too-deep": ("JSON lồng quá sâu.", "The JSON nests too deep."),
+    "name-twice": ("JSON có tên bị lặp.", "A name stands twice in one JSON object."),
+    "too-large": ("Quá lớn.", "This is too large."),
+    "too-many-bytes": ("Tối đa {limit} byte.", "At most {limit} bytes."),
+    "too-many": ("Tối đa {limit} mục.", "At most {limit} items."),
+    "attachment-extra": ("Tệp không có trong record.", "The record does not name this file."),
+    "attachment-missing": ("Thiếu nội dung của tệp đính kèm.", "The attachment's bytes did not come."),
+    "attachment-order": (
+        "Các tệp không theo thứ tự trong record.",
+        "The files do not come in the record's order.",
+    ),
+    "attachment-empty": ("Tệp đính kèm rỗng.", "The attachment is empty."),
+    "size-differs": ("Kích thước khác với khai báo.", "The size is not the one declared."),
+    "digest-differs": ("SHA-256 khác với khai báo.", "The SHA-256 is not the one declared."),
+    "no-attachment": ("Văn bản không có tệp đính kèm.", "The document has no attachment."),
+    # --- the record
+    "invalid": ("Hồ sơ văn bản có chỗ không hợp lệ.", "The record is not valid."),
+    "missing": ("Bắt buộc phải có.", "This is required."),
+    "unknown-field": ("Không có trường này.", "There is no such field."),
+    "wrong-type": ("Sai kiểu dữ liệu.", "This is of the wrong type."),
+    "pattern": ("Không đúng khuôn dạng.", "This is not of the form it should have."),
+    "too-long": ("Tối đa {limit} ký tự.", "At most {limit} characters."),
+    "too-small": ("Phải từ {limit} trở lên.", "Must be {limit} or more."),
+    "number-too-large": ("Vượt quá giới hạn {limit}.", "Beyond the limit of {limit}."),
+    "negative": ("Không được âm.", "Must not be negative."),
+    "unknown-value": ("Phải là một trong: {allowed}.", "Must be one of: {allowed}."),
+    "repeated": ("Bị lặp lại.", "Stands here more than once."),
+    "control-character": (
+        "Có ký tự mà tệp edXML không chứa được.",
+        "Holds a character that no edXML file can carry.",
+    ),
+    "line-break": ("Phải nằm trên một dòng.", "Must be one line."),
+    "file-name": ("Phải là tên tệp, không kèm thư mục.", "Must be a file name without a folder."),
+    "date": ("Phải là ngày hoặc giờ theo ISO 8601.", "Must be a date or time in ISO 8601."),
+    "time-zone": ("Giờ phải kèm múi giờ.", "A time needs its zone."),
+    "date-in-future": ("Ngày ban hành ở tương lai.", "The date of promulgation lies in the future."),
+    "time-past": ("Thời điểm đã qua.", "This time has passed."),
+    "deliver-by-missing": (
+        "Hỏa tốc hẹn giờ cần thời điểm phải đến (deliver_by).",
+        "Priority 4 needs the time to deliver by (deliver_by).",
+    ),
+    "organ-code": ("Không phải mã định danh.", "This is no identifier code."),
+    "organ-unknown": (
+        "Không có tuyến nào đến mã định danh {organ}.",
+        "No route reaches the identifier code {organ}.",
+    ),
+    "content-id": ("ContentId không dùng được.", "The content id cannot be referred to."),
+    # --- state secrets
+    "state-secret": (
+        "Văn bản chứa bí mật nhà nước không được gửi qua trục liên thông.",
+        "A document with state secrets must not travel through the axis.",
+    ),
+    "secret-degree": ("Hồ sơ văn bản có độ mật.", "The record carries a degree of secrecy."),
+    "secret-notation": ("Số, ký hiệu cho thấy văn bản mật.", "Number or notation mark the document as secret."),
+    # --- a ready edXML file
+    "edxml-unreadable": ("Không đọc được tệp edXML.", "The file cannot be read as edXML."),
+    "edxml-invalid": ("Tệp edXML có chỗ không hợp lệ.", "The edXML file is not valid."),
+    "edxml-incomplete": (
+        "Tệp không chứa văn bản hay trạng thái nào.",
+        "The file holds neither a document nor a status.",
+    ),
+    # --- statuses
+    "not-a-document": ("Chỉ báo trạng thái cho văn bản.", "Statuses are about documents."),
+    "status-code": ("Mã trạng thái phải là một trong: {codes}.", "The code must be one of: {codes}."),
+    "reason-required": ("Trả lại văn bản phải kèm lý do.", "A returned document needs a reason."),
+}
+
+
+def knows(code: str) -> bool:
+    return code in CATALOGUE
+
+
+class _Facts(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "…"
+
+
+def say(code: str, language: Language, /, **facts: str) -> str:
+    """The sentence for `code`; the code itself where there is none, since silence would say less."""
+    sentences = CATALOGUE.get(code)
+    if sentences is None:
+        return code
+    return sentences[language == "en"].format_map(_Facts(facts))

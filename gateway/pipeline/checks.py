@@ -1,0 +1,42 @@
+"""What the door asks of a submission beside its form: receivers, limits, times. Pure; `intake` decides when."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from gateway.errors import Refused
+from gateway.model import Document, Problem, Status
+from gateway.pipeline.record import Record
+from gateway.rules import clock
+
+Targets = Sequence[tuple[str, str]]
+"""Field and organ code of each receiver."""
+
+
+def refuse(problems: Sequence[Problem], *, code: str = "invalid", status: int = 422) -> None:
+    if problems:
+        raise Refused(problems, code=code, status=status)
+
+
+def over(field: str, code: str, limit: int) -> Problem:
+    return Problem(field, code, f"more than {limit}", {"limit": str(limit)})
+
+
+def targets(subject: Document | Status) -> Targets:
+    """Whom it goes to. A status goes to the sender of the document it tells of (or the receiver, for 13)."""
+    if isinstance(subject, Status):
+        return [("response_for.organ", subject.response_for.organ)]
+    return [(f"to[{index}].code", organ.code) for index, organ in enumerate(subject.to)]
+
+
+def untimely(form: Record, now: dt.datetime) -> list[Problem]:
+    """Dates that cannot be, seen from Vietnam's today."""
+    problems = []
+    if form.promulgation.date > clock.today(now):
+        problems.append(Problem("promulgation.date", "date-in-future", "a document is promulgated before it is sent"))
+    for name in ("deliver_by", "expires"):
+        moment: dt.datetime | None = getattr(form, name)
+        if moment is not None and moment <= now:
+            problems.append(Problem(name, "time-past", "must be a time to come"))
+    return problems

@@ -1,0 +1,345 @@
+"""The door: takes what offices hand in. All checks, then the bytes, then the row, then the answer.
+
+What a record says is decided before a byte of an attachment is read: its form, secrecy, and whether the office may
+speak for that organ. Then the key is reserved: whoever comes again with it gets the first answer, or is refused where
+the content differs. Only then come the questions whose answer changes with time (routes, dates, room on disk), so that
+a repeated submission is never judged anew. A failed submission frees its key and keeps nothing.
+
+Left to others: the wire of an upload (`gateway.web`), packing and signing (`gateway.pipeline.outgoing`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from gateway.config import Settings
+from gateway.edxml.check import check_document
+from gateway.errors import Busy, Refused, Rejection
+from gateway.journal.door import Answered, KeyReused, NewSubmission, Running
+from gateway.journal.journal import Journal
+from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
+from gateway.pipeline import detail, intake_edxml
+from gateway.pipeline.checks import Targets, over, refuse, targets, untimely
+from gateway.pipeline.record import Record, read, to_document
+from gateway.pipeline.routing import Router
+from gateway.ports import Chunks, Contents, Submitted, Upload
+from gateway.rules import clock, secrecy
+from gateway.states import ContentRef, Delivery, Message, NewMessage, State
+
+KEY_LEASE = dt.timedelta(minutes=15)
+"""How long a key stays taken by a submission whose process died. A slower upload is safe: the journal's unique key
+decides at acceptance."""
+DISK_RETRY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """One submission with all its bytes held: what is left is to enter it."""
+
+    office: str
+    key: str
+    fingerprint: str
+    subject: Document | Status
+    roads: Mapping[str, tuple[str, ...]]
+    """Axis → organs."""
+    expires: dt.datetime
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Further detail: what the wire has no place for."""
+    warnings: tuple[Problem, ...] = ()
+
+
+class Intake:
+    """The `Door` of `gateway.ports`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        contents: Contents,
+        router: Router,
+        now: Callable[[], dt.datetime],
+        *,
+        accepted: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`accepted` is called when there is new work: the runner's nudge."""
+        self._limits = settings.limits
+        self._default_life = dt.timedelta(hours=settings.times.expires_hours)
+        self._journal = journal
+        self._contents = contents
+        self._router = router
+        self._now = now
+        self._accepted = accepted
+
+    async def submit(
+        self, office: str, key: str, record: Mapping[str, Any], uploads: AsyncIterator[Upload]
+    ) -> Submitted:
+        form = read(record)
+        document = to_document(form)
+        self._check_at_once(office, form, document)
+        if first := await self._reserve(office, key):
+            return _again(first, _fingerprint(record, await self._only_digests(form, uploads)))
+        async with self._tentative(office, key) as kept:
+            roads = self._roads(targets(document), untimely(form, self._now()))
+            self._need_room()
+            await self._take(form, uploads, kept)
+        return await self._enter(
+            _Handed(
+                office,
+                key,
+                _fingerprint(record, kept),
+                replace(document, attachments=tuple(kept)),
+                roads,
+                expires=form.expires or form.deliver_by or self._now() + self._default_life,
+                more={"deliver_by": form.deliver_by.isoformat()} if form.deliver_by else {},
+                warnings=() if kept else (Problem("attachments", "no-attachment", "there is no attachment"),),
+            )
+        )
+
+    async def submit_edxml(self, office: str, chunks: Chunks) -> Submitted:
+        self._need_room()
+        async with self._discarding() as kept:
+            subject = await intake_edxml.take(chunks, self._contents, self._limits, kept, clock.today(self._now()))
+            self._check_owner(office, subject.sender.code)
+            if isinstance(subject, Document):
+                refuse(secrecy.refuse(None, subject), code="state-secret")
+            key, described = intake_edxml.key_of(subject), _detail(subject)
+            fingerprint = _fingerprint(described, kept)
+            if first := await self._reserve(office, key):
+                answer = _again(first, fingerprint)
+                await self._discard(kept)
+                return answer
+        async with self._tentative(office, key, kept):
+            roads = self._roads(targets(subject))
+        return await self._enter(
+            _Handed(office, key, fingerprint, subject, roads, expires=self._now() + self._default_life)
+        )
+
+    # --- checks -------------------------------------------------------------------------------------------------
+
+    def _check_at_once(self, office: str, form: Record, document: Document) -> None:
+        """What the record alone decides: form, limits, secrecy, whose organ it is."""
+        problems = check_document(document)
+        if len(form.attachments) > self._limits.attachments:
+            problems.append(over("attachments", "too-many", self._limits.attachments))
+        refuse(problems)
+        sizes = [one.size or 0 for one in form.attachments]
+        large = [
+            over(f"attachments[{index}].size", "too-many-bytes", self._limits.attachment_bytes)
+            for index, size in enumerate(sizes)
+            if size > self._limits.attachment_bytes
+        ]
+        if sum(sizes) > self._limits.submission_bytes:
+            large.append(over("attachments", "too-many-bytes", self._limits.submission_bytes))
+        refuse(large, code="too-large", status=413)
+        refuse(secrecy.refuse(form.secrecy, document), code="state-secret")
+        self._check_owner(office, document.sender.code)
+
+    def _check_owner(self, office: str, organ: str) -> None:
+        if self._router.office_of(organ) != office:
+            problem = Problem("from", "organ-not-yours", "the office does not own this organ")
+            raise Refused([problem], code="organ-not-yours", status=403)
+
+    def _roads(self, targets: Targets, problems: Sequence[Problem] = ()) -> dict[str, tuple[str, ...]]:
+        """Axis → organs, in the order given. Refuses receivers that no route reaches, with the problems given."""
+        today = clock.today(self._now())
+        roads: dict[str, tuple[str, ...]] = {}
+        found = list(problems)
+        for name, organ in targets:
+            if (axis := self._router.route(organ, today)) is None:
+                found.append(Problem(name, "organ-unknown", "no route reaches this organ", {"organ": organ}))
+            else:
+                roads[axis] = (*roads.get(axis, ()), organ)
+        refuse(found)
+        return roads
+
+    def _need_room(self) -> None:
+        if self._contents.free_bytes() < self._limits.disk_reserve_bytes:
+            raise Busy("disk-full", "the disk is nearly full", after=DISK_RETRY_SECONDS)
+
+    # --- the key ------------------------------------------------------------------------------------------------
+
+    async def _reserve(self, office: str, key: str) -> Answered | None:
+        taken = await self._journal.reserve(office, key, KEY_LEASE)
+        if isinstance(taken, Running):
+            raise Busy("key-running", "the first submission with this key is still running", after=taken.after)
+        return taken if isinstance(taken, Answered) else None
+
+    @contextlib.asynccontextmanager
+    async def _tentative(
+        self, office: str, key: str, kept: list[Attachment] | None = None
+    ) -> AsyncIterator[list[Attachment]]:
+        """Whatever ends the block early frees the key and drops the bytes taken so far."""
+        try:
+            async with self._discarding(kept) as held:
+                yield held
+        except BaseException:
+            await asyncio.shield(self._journal.release_key(office, key))
+            raise
+
+    # --- the bytes ----------------------------------------------------------------------------------------------
+
+    async def _take(self, form: Record, uploads: AsyncIterator[Upload], kept: list[Attachment]) -> None:
+        """Store each upload against its line of the record; all of them, and no more."""
+        left = self._limits.submission_bytes
+        problems: list[Problem] = []
+        async for upload in uploads:
+            index = len(kept)
+            where = _expected(form, index, upload)
+            limit = min(self._limits.attachment_bytes, left)
+            try:
+                content = await self._contents.store(upload.chunks, limit=limit)
+            except Rejection as error:
+                raise Refused([over(where, "too-many-bytes", limit)], code=error.code, status=413) from None
+            part = form.attachments[index]
+            kept.append(Attachment(uuid.uuid4().hex, part.name, part.content_type, part.description, content))
+            left -= content.size
+            if not content.size:
+                problems.append(Problem(where, "attachment-empty", "the attachment has no bytes"))
+            if part.size not in {None, content.size}:
+                problems.append(Problem(f"{where}.size", "size-differs", "the size is not the one declared"))
+            if part.sha256 not in {None, content.sha256}:
+                problems.append(Problem(f"{where}.sha256", "digest-differs", "the SHA-256 is not the one declared"))
+        problems += [
+            Problem(f"attachments[{index}]", "attachment-missing", "its bytes did not come")
+            for index in range(len(kept), len(form.attachments))
+        ]
+        refuse(problems)
+
+    async def _only_digests(self, form: Record, uploads: AsyncIterator[Upload]) -> list[Attachment]:
+        """Read the uploads of a repeated submission: what they are counts, their bytes are held already."""
+        seen: list[Attachment] = []
+        size = 0
+        async for upload in uploads:
+            where = _expected(form, len(seen), upload)
+            digest, start = hashlib.sha256(), size
+            async for chunk in upload.chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                if size > self._limits.submission_bytes:
+                    raise Refused(
+                        [over(where, "too-many-bytes", self._limits.submission_bytes)], code="too-large", status=413
+                    )
+            name = form.attachments[len(seen)].name
+            seen.append(Attachment("", name, content=Content(digest.hexdigest(), size - start, "")))
+        return seen
+
+    @contextlib.asynccontextmanager
+    async def _discarding(self, kept: list[Attachment] | None = None) -> AsyncIterator[list[Attachment]]:
+        kept = [] if kept is None else kept
+        try:
+            yield kept
+        except BaseException:
+            await asyncio.shield(self._discard(kept))
+            raise
+
+    async def _discard(self, kept: Sequence[Attachment]) -> None:
+        for one in kept:
+            if one.content:
+                await self._contents.erase(one.content)
+
+    # --- the row, the answer --------------------------------------------------------------------------------------
+
+    async def _enter(self, handed: _Handed) -> Submitted:
+        ids = {axis: uuid.uuid4().hex for axis in handed.roads}
+        submission = next(iter(ids.values()))
+        answer = {
+            "submission": submission,
+            "messages": [
+                {"message_id": ids[axis], "axis": axis, "organs": list(organs)} for axis, organs in handed.roads.items()
+            ],
+            "warnings": [asdict(warning) for warning in handed.warnings],
+        }
+        messages = tuple(
+            self._message(handed, message_id, submission, axis, handed.roads[axis]) for axis, message_id in ids.items()
+        )
+        entering = asyncio.ensure_future(
+            self._journal.accept(NewSubmission(handed.office, handed.key, handed.fingerprint, answer, messages))
+        )
+        # Once begun it is carried through, whoever still waits for the answer.
+        kept = await asyncio.shield(entering)
+        if repeated := kept["submission"] != submission:
+            # Another request with the key was answered while this one outlived its reservation.
+            await self._discard(_attachments(handed.subject))
+        self._accepted()
+        return _submitted(kept, repeated=repeated)
+
+    def _message(
+        self, handed: _Handed, message_id: str, submission: str, axis: str, organs: tuple[str, ...]
+    ) -> NewMessage:
+        subject, now = handed.subject, self._now()
+        if isinstance(subject, Document):
+            subject = replace(subject, to=tuple(organ for organ in subject.to if organ.code in organs))
+            kind, document_id, urgency = Kind.DOCUMENT, subject.document_id, min(subject.priority, 3)
+        else:
+            kind, document_id, urgency = Kind.STATUS, subject.response_for.document_id, 0
+        message = Message(
+            message_id=message_id,
+            direction=Direction.OUT,
+            kind=kind,
+            state=State.ACCEPTED,
+            axis=axis,
+            endpoint="inside",
+            submission_id=submission,
+            office=handed.office,
+            document_id=document_id,
+            sender=subject.sender.code,
+            urgency=urgency,
+            detail=_detail(subject, **handed.more),
+            accepted_at=now,
+            due_at=now,
+            expires_at=handed.expires,
+        )
+        return NewMessage(
+            message,
+            tuple(Delivery(organ, self._router.office_of(organ)) for organ in organs),
+            tuple(ContentRef("attachment", one.content, one) for one in _attachments(subject) if one.content),
+        )
+
+
+def _detail(subject: Document | Status, **more: str) -> dict[str, Any]:
+    return detail.of_document(subject, **more) if isinstance(subject, Document) else detail.of_status(subject, **more)
+
+
+def _attachments(subject: Document | Status) -> tuple[Attachment, ...]:
+    return subject.attachments if isinstance(subject, Document) else ()
+
+
+def _expected(form: Record, index: int, upload: Upload) -> str:
+    """The field this upload is for. Refuses one that is not in the record, or plainly another line of it."""
+    if index >= len(form.attachments):
+        raise Refused([Problem(f"attachments[{index}]", "attachment-extra", "the record does not name it")])
+    names = [one.name for one in form.attachments]
+    # Clients mangle file names in many ways: only a name that belongs to another line is proof of a wrong order.
+    if upload.name != names[index] and upload.name in names:
+        raise Refused([Problem(f"attachments[{index}]", "attachment-order", "the files are not in the record's order")])
+    return f"attachments[{index}]"
+
+
+def _fingerprint(described: Mapping[str, Any], attachments: Sequence[Attachment]) -> str:
+    """The canonical JSON part, and what the files are; not the multipart around them, which differs on every try."""
+    files = [[one.name, one.content.size, one.content.sha256] for one in attachments if one.content]
+    canonical = json.dumps([described, files], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _again(first: Answered, fingerprint: str) -> Submitted:
+    if first.fingerprint != fingerprint:
+        raise KeyReused
+    return _submitted(first.answer, repeated=True)
+
+
+def _submitted(answer: Mapping[str, Any], *, repeated: bool) -> Submitted:
+    return Submitted(
+        submission_id=answer["submission"],
+        messages=tuple(answer["messages"]),
+        repeated=repeated,
+        warnings=tuple(Problem(**warning) for warning in answer["warnings"]),
+    )

@@ -1,0 +1,210 @@
+"""What the office API answers: its models, and how the journal's rows become them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.model import Kind, ProofGrade
+from gateway.pipeline.record import Code, StaffPart, Text
+from gateway.states import ContentRef, Delivery, Message, State
+
+
+class Warned(BaseModel):
+    field: str
+    code: str
+    message: str
+
+
+class MessageRef(BaseModel):
+    message_id: str
+    axis: str
+    organs: list[str]
+
+
+class Accepted(BaseModel):
+    """The same for the same submission for ever; only the language of the warnings follows the reader."""
+
+    message_id: str
+    """The first message's, which also names the submission."""
+    submission: str
+    messages: list[MessageRef]
+    warnings: list[Warned]
+
+
+class DeliveryAnswer(BaseModel):
+    organ: str
+    status: str | None
+    status_at: dt.datetime | None
+    answered: bool
+
+
+class TimelineEntry(BaseModel):
+    at: dt.datetime
+    code: str
+    facts: dict[str, str | int | None]
+
+
+class DocumentLine(BaseModel):
+    message_id: str
+    submission: str
+    direction: Literal["in", "out"]
+    kind: Kind
+    state: State
+    axis: str
+    document_id: str
+    sender: str
+    code: str
+    subject: str
+    urgency: int
+    proof: ProofGrade | None
+    held: str | None
+    accepted_at: dt.datetime | None
+    sent_at: dt.datetime | None
+    closed_at: dt.datetime | None
+    expires_at: dt.datetime | None
+
+
+class DocumentAnswer(DocumentLine):
+    size: int | None
+    sha256: str | None
+    supersedes: str | None
+    deliveries: list[DeliveryAnswer]
+    timeline: list[TimelineEntry]
+
+
+class DocumentPage(BaseModel):
+    items: list[DocumentLine]
+    next: str | None
+    """Cursor of the next page; null on the last."""
+
+
+class InboxAttachment(BaseModel):
+    n: int
+    """Its place in the document, from 0; the last part of its address."""
+    name: str
+    content_type: str
+    description: str
+    size: int
+    sha256: str
+
+
+class InboxLine(BaseModel):
+    message_id: str
+    kind: Kind
+    document_id: str
+    sender: str
+    code: str
+    subject: str
+    urgency: int
+    size: int | None
+    sha256: str | None
+    received_at: dt.datetime | None
+
+
+class InboxAnswer(InboxLine):
+    organs: list[str]
+    """Those of the office's organs it is for."""
+    detail: dict[str, Any]
+    """The parsed `document` or `status`, or what a notice says."""
+    attachments: list[InboxAttachment]
+
+
+class InboxPage(BaseModel):
+    items: list[InboxLine]
+    next: str | None
+
+
+class StatusReport(BaseModel):
+    """What became of a document at the office: 02 refused (with a reason), 03 registered, 04 assigned, 05 in process,
+    06 completed. 01 is the gateway's own word.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    code: Literal["02", "03", "04", "05", "06"]
+    reason: Annotated[Text, Field(max_length=500)] = ""
+    organ: Code | None = None
+    """Needed where the document is for several organs of the office."""
+    staff: StaffPart | None = None
+
+
+class Reported(BaseModel):
+    message_id: str
+
+
+def _text(detail: Mapping[str, Any] | None, name: str) -> str:
+    value = (detail or {}).get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def line(message: Message) -> dict[str, Any]:
+    return {
+        "message_id": message.message_id,
+        "submission": message.submission_id,
+        "direction": message.direction.value,
+        "kind": message.kind,
+        "state": message.state,
+        "axis": message.axis,
+        "document_id": message.document_id,
+        "sender": message.sender,
+        "code": _text(message.detail, "code"),
+        "subject": _text(message.detail, "subject"),
+        "urgency": message.urgency,
+        "proof": message.proof,
+        "held": message.held,
+        "accepted_at": message.accepted_at,
+        "sent_at": message.sent_at,
+        "closed_at": message.closed_at,
+        "expires_at": message.expires_at,
+    }
+
+
+def document(message: Message, deliveries: Iterable[Delivery], entries: Iterable[Any]) -> DocumentAnswer:
+    return DocumentAnswer(
+        **line(message),
+        size=message.size,
+        sha256=message.sha256,
+        supersedes=message.supersedes,
+        deliveries=[
+            DeliveryAnswer(organ=one.organ, status=one.status, status_at=one.status_at, answered=one.answered)
+            for one in deliveries
+        ],
+        timeline=[TimelineEntry(at=one.at, code=one.code, facts=dict(one.facts or {})) for one in entries],
+    )
+
+
+def inbox_line(message: Message) -> dict[str, Any]:
+    return {
+        "message_id": message.message_id,
+        "kind": message.kind,
+        "document_id": message.document_id,
+        "sender": message.sender,
+        "code": _text(message.detail, "code"),
+        "subject": _text(message.detail, "subject"),
+        "urgency": message.urgency,
+        "size": message.size,
+        "sha256": message.sha256,
+        "received_at": message.accepted_at,
+    }
+
+
+def inbox_item(message: Message, organs: Iterable[str], attachments: Iterable[ContentRef]) -> InboxAnswer:
+    return InboxAnswer(
+        **inbox_line(message),
+        organs=list(organs),
+        detail=dict(message.detail or {}),
+        attachments=[
+            InboxAttachment(
+                n=n,
+                name=ref.attachment.name if ref.attachment else "",
+                content_type=ref.attachment.content_type if ref.attachment else "application/octet-stream",
+                description=ref.attachment.description if ref.attachment else "",
+                size=ref.content.size,
+                sha256=ref.content.sha256,
+            )
+            for n, ref in enumerate(attachments)
+        ],
+    )

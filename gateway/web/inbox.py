@@ -1,0 +1,169 @@
+"""The inbox of an office that pulls: documents, statuses and notices for it.
+
+Reading consumes nothing: an item leaves the list only when the office acknowledges it, and stays readable after that.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from gateway.journal import Journal
+from gateway.model import Direction, Staff
+from gateway.pipeline.record import refused
+from gateway.ports import Contents
+from gateway.states import ContentRef, Message, State
+from gateway.web import answers, cursors, problems, ranges
+from gateway.web.keys import OFFICE
+from gateway.web.routes import PAGING, Parameter, Route, json_answer
+from gateway.web.uploads import json_object
+
+_IN_THE_INBOX = frozenset({State.TRUSTED, State.CLOSED})
+"""Before that it is not examined; what was rejected or is held as suspected never shows."""
+
+
+class Acts(Protocol):
+    """What an office may do to a message in its inbox (`gateway.pipeline.acts`)."""
+
+    async def acknowledge(self, office: str, message_id: str) -> None: ...
+
+    async def report_status(
+        self, office: str, message_id: str, code: str, reason: str, organ: str | None = None, staff: Staff | None = None
+    ) -> str:
+        """The message id of the status."""
+
+
+class Inbox:
+    def __init__(self, journal: Journal, contents: Contents, acts: Acts, body_limit: int) -> None:
+        self._journal = journal
+        self._contents = contents
+        self._acts = acts
+        self._body_limit = body_limit
+
+    def routes(self) -> list[Route]:
+        partial = (Parameter("Range", "One byte range, to resume a download.", "header"),)
+        item = "/v1/inbox/{message_id}"
+        return [
+            Route(
+                "GET",
+                "/v1/inbox",
+                "listInbox",
+                "What waits for the office, oldest first. Reading consumes nothing.",
+                self.waiting,
+                {200: answers.InboxPage},
+                parameters=PAGING,
+            ),
+            Route("GET", item, "getInboxItem", "One item, parsed.", self.get, {200: answers.InboxAnswer}),
+            Route(
+                "GET",
+                f"{item}/content",
+                "getContent",
+                "The whole edXML file, as it came.",
+                self.content,
+                {200: "application/xml", 206: "application/xml"},
+                parameters=partial,
+                refusals=(416,),
+            ),
+            Route(
+                "GET",
+                f"{item}/attachments/{{n}}",
+                "getAttachment",
+                "One attachment, by its place in the document, from 0.",
+                self.attachment,
+                {200: "application/octet-stream", 206: "application/octet-stream"},
+                parameters=partial,
+                refusals=(416,),
+            ),
+            Route(
+                "POST",
+                f"{item}/ack",
+                "acknowledge",
+                "The office has it; 01 goes out. Repeating is harmless.",
+                self.acknowledge,
+                {204: None},
+            ),
+            Route(
+                "POST",
+                f"{item}/status",
+                "reportStatus",
+                "Tell the sender what became of the document.",
+                self.report,
+                {202: answers.Reported},
+                body=answers.StatusReport,
+                refusals=(413, 415, 422),
+            ),
+        ]
+
+    async def waiting(self, request: web.Request) -> web.Response:
+        limit = cursors.read_limit(request.query.get("limit"))
+        after = cursors.read(request.query.get("cursor"))
+        rows = await self._journal.inbox(request[OFFICE], after or 0, limit)
+        items = [answers.InboxLine(**answers.inbox_line(row.message)) for row in rows]
+        following = cursors.write(rows[-1].seq) if len(rows) == limit else None
+        return json_answer(answers.InboxPage(items=items, next=following))
+
+    async def get(self, request: web.Request) -> web.Response:
+        message, organs = await self._own(request)
+        refs = await self._held(message, "attachment")
+        return json_answer(answers.inbox_item(message, organs, refs))
+
+    async def content(self, request: web.Request) -> web.StreamResponse:
+        message, _ = await self._own(request)
+        refs = await self._held(message, "edxml")
+        if not refs:
+            raise problems.not_found()
+        return await self._send(request, refs[0], "application/xml", f"{message.message_id}.edxml")
+
+    async def attachment(self, request: web.Request) -> web.StreamResponse:
+        message, _ = await self._own(request)
+        refs = await self._held(message, "attachment")
+        n = request.match_info["n"]
+        if not (n.isascii() and n.isdecimal() and len(n) < 6 and int(n) < len(refs)):
+            raise problems.not_found()
+        ref = refs[int(n)]
+        assert ref.attachment is not None, "the journal names every attachment"
+        return await self._send(request, ref, ref.attachment.content_type, ref.attachment.name)
+
+    async def acknowledge(self, request: web.Request) -> web.Response:
+        await self._own(request)
+        await self._acts.acknowledge(request[OFFICE], request.match_info["message_id"])
+        return web.Response(status=204)
+
+    async def report(self, request: web.Request) -> web.Response:
+        message, _ = await self._own(request)
+        try:
+            report = answers.StatusReport.model_validate(await json_object(request, limit=self._body_limit))
+        except ValidationError as error:
+            raise refused(error) from None
+        staff = Staff(**report.staff.model_dump()) if report.staff else None
+        reported = await self._acts.report_status(
+            request[OFFICE], message.message_id, report.code, report.reason, report.organ, staff
+        )
+        return json_answer(answers.Reported(message_id=reported), status=202)
+
+    async def _own(self, request: web.Request) -> tuple[Message, list[str]]:
+        """The item and the office's organs it is for. Raises `Refused` (404) where it is not in its inbox."""
+        message = await self._journal.message(request.match_info["message_id"])
+        if message is None or message.direction is not Direction.IN or message.state not in _IN_THE_INBOX:
+            raise problems.not_found()
+        deliveries = await self._journal.deliveries(message.message_id)
+        organs = [each.organ for each in deliveries if each.office == request[OFFICE]]
+        if not organs or message.held is not None:
+            raise problems.not_found()
+        return message, organs
+
+    async def _held(self, message: Message, role: str) -> list[ContentRef]:
+        return [ref for ref in await self._journal.contents(message.message_id) if ref.role == role]
+
+    async def _send(self, request: web.Request, ref: ContentRef, content_type: str, name: str) -> web.StreamResponse:
+        content = ref.content
+        return await ranges.send(
+            request,
+            lambda start, end: self._contents.open(content, start, end),
+            size=content.size,
+            sha256=content.sha256,
+            content_type=content_type,
+            name=name,
+        )

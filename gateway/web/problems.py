@@ -1,0 +1,143 @@
+"""Every error the office API answers with: RFC 9457 problem details, in the reader's language.
+
+An answer holds codes, fields and limits; never what was sent, never a traceback.
+"""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel
+
+from gateway import texts
+from gateway.errors import Busy, GatewayError, Refused, Rejection
+from gateway.model import Problem
+
+log = structlog.get_logger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+_BUSY_STATUS = {"key-running": 409, "too-many-uploads": 429}
+"""All other kinds of Busy are 503."""
+_DEFAULT_WAIT_SECONDS = 5.0
+_HTTP_CODES = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "media-type"}
+
+Language = Literal["vi", "en"]
+FALLBACK = web.AppKey("fallback-language", str)
+
+
+class FieldError(BaseModel):
+    field: str
+    code: str
+    message: str
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError]
+
+
+def language_of(request: web.Request) -> Language:
+    """The one of our two languages that `Accept-Language` prefers; else the gateway's own."""
+    best: tuple[float, Language] | None = None
+    for item in request.headers.get("Accept-Language", "")[:200].split(","):
+        tag, _, quality = item.strip().partition(";")
+        primary = tag.strip().lower().partition("-")[0]
+        weight = _quality(quality)
+        if primary in {"vi", "en"} and weight > 0 and (best is None or weight > best[0]):
+            best = (weight, "en" if primary == "en" else "vi")
+    if best:
+        return best[1]
+    return "en" if request.app[FALLBACK] == "en" else "vi"
+
+
+def _quality(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+def told(problem: Problem, language: Language) -> dict[str, str]:
+    """A problem as its field, code and sentence."""
+    message = texts.say(problem.code, language, **problem.facts) if texts.knows(problem.code) else problem.message
+    return {"field": problem.field, "code": problem.code, "message": message}
+
+
+def answer(
+    request: web.Request,
+    code: str,
+    status: int,
+    *,
+    problems: Sequence[Problem] = (),
+    headers: Mapping[str, str] | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> web.Response:
+    language = language_of(request)
+    errors = [told(problem, language) for problem in problems]
+    title = texts.say(code, language, **(facts or {})) if texts.knows(code) else code
+    body: dict[str, Any] = {
+        "type": f"urn:lienthong:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": "; ".join(dict.fromkeys(error["message"] for error in errors)) or title,
+        "errors": errors,
+    }
+    return web.json_response(
+        body,
+        status=status,
+        content_type=CONTENT_TYPE,
+        headers={"Content-Language": language, "Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+@web.middleware
+async def as_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into problem details."""
+    try:
+        return await handler(request)
+    except Refused as error:
+        return answer(request, error.code, error.status, problems=error.problems)
+    except GatewayError as error:
+        return _gateway_error(request, error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return answer(request, _HTTP_CODES.get(error.status, "bad-request"), error.status, headers=allow)
+    except ConnectionError:
+        raise  # the client went away: nobody is left to answer
+    except Exception as error:  # noqa: BLE001 - a bug must not show its inside to a client
+        # Places only: the text of a foreign exception may hold what must not be logged.
+        frames = traceback.extract_tb(error.__traceback__)[-6:]
+        places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
+        log.error("bug", error=type(error).__name__, places=places)  # noqa: TRY400 - a traceback may quote a body
+        return answer(request, "internal", 500)
+
+
+def _gateway_error(request: web.Request, error: GatewayError) -> web.Response:
+    if error.code == "not-found":
+        return answer(request, error.code, 404)
+    if isinstance(error, Rejection):
+        return answer(request, error.code, 422)
+    if not isinstance(error, Busy):
+        error = Busy("try-again")
+    wait = math.ceil(_DEFAULT_WAIT_SECONDS if error.after is None else error.after)
+    return answer(request, error.code, _BUSY_STATUS.get(error.code, 503), headers={"Retry-After": str(max(wait, 1))})
+
+
+def not_found() -> Refused:
+    return Refused([], code="not-found", status=404)

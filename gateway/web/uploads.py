@@ -1,0 +1,139 @@
+"""What a request carries: the record and the files of a multipart, or a body as it is; streamed, never whole.
+
+aiohttp's own size limit guards bodies read at once; here each stream has the limit of what it is for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, NoReturn
+
+from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http import HttpProcessingError
+
+from gateway.errors import Refused
+from gateway.model import Problem
+from gateway.ports import Chunks, Upload
+
+CHUNK_BYTES = 128 << 10
+_PLAIN_ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})
+
+
+class Submission:
+    """A multipart/form-data request: `record` first, then one part per attachment."""
+
+    def __init__(self, request: web.Request, *, record_limit: int) -> None:
+        if request.content_type != "multipart/form-data":
+            raise Refused([], code="media-type", status=415)
+        self._request = request
+        self._record_limit = record_limit
+        self._reader: MultipartReader | None = None
+
+    async def record(self) -> dict[str, Any]:
+        """The first part, which must be the record. Raises `Refused`, with 400, 413 or 415."""
+        with _well_formed():
+            self._reader = await self._request.multipart()
+            part = await self._reader.next()
+            if part is None or not isinstance(part, BodyPartReader) or part.name != "record":
+                raise Refused(
+                    [Problem("record", "record-first", "the first part must be the record")],
+                    code="record-first",
+                    status=400,
+                )
+            data = b"".join([chunk async for chunk in _chunks(part, limit=self._record_limit)])
+        return parse_record(data)
+
+    async def files(self) -> AsyncIterator[Upload]:
+        """The further parts, each to be read before the next is asked for."""
+        assert self._reader is not None, "the record comes first"
+        while True:
+            with _well_formed():
+                part = await self._reader.next()
+            if part is None:
+                return
+            if not isinstance(part, BodyPartReader):
+                raise _malformed("multipart-broken")
+            content_type = part.headers.get("Content-Type", "application/octet-stream")
+            yield Upload(part.filename or "", content_type, _chunks(part))
+
+
+async def _chunks(part: BodyPartReader, *, limit: int | None = None) -> Chunks:
+    if part.headers.get("Content-Transfer-Encoding", "").lower() not in _PLAIN_ENCODINGS:
+        raise Refused([], code="part-encoded", status=415)
+    size = 0
+    while True:
+        with _well_formed():
+            chunk = await part.read_chunk(CHUNK_BYTES)
+        if not chunk:
+            return
+        size += len(chunk)
+        if limit is not None and size > limit:
+            problem = Problem(part.name or "", "too-many-bytes", f"more than {limit} bytes", {"limit": str(limit)})
+            raise Refused([problem], code="too-large", status=413)
+        yield chunk
+
+
+@contextlib.contextmanager
+def _well_formed() -> Iterator[None]:
+    """Of a broken multipart aiohttp tells by whatever its code ran into."""
+    try:
+        yield
+    except (ValueError, AssertionError, RuntimeError, HttpProcessingError, web.HTTPException) as error:
+        raise _malformed("multipart-broken") from error
+
+
+def body(request: web.Request) -> Chunks:
+    """The request's body as it comes."""
+    return request.content.iter_chunked(CHUNK_BYTES)
+
+
+async def json_object(request: web.Request, *, limit: int) -> dict[str, Any]:
+    """A small JSON body."""
+    if request.content_type != "application/json":
+        raise Refused([], code="media-type", status=415)
+    data = bytearray()
+    async for chunk in body(request):
+        data += chunk
+        if len(data) > limit:
+            raise Refused(
+                [Problem("", "too-many-bytes", f"more than {limit} bytes", {"limit": str(limit)})],
+                code="too-large",
+                status=413,
+            )
+    return parse_record(bytes(data))
+
+
+def parse_record(data: bytes) -> dict[str, Any]:
+    """Strict JSON: UTF-8, one object, no name twice, no NaN. Raises `Refused` with 400, quoting nothing."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _malformed("not-utf-8") from None
+    try:
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except RecursionError:
+        raise _malformed("too-deep") from None
+    except ValueError:
+        # Also a number of thousands of digits, which Python refuses to read.
+        raise _malformed("not-json") from None
+    if not isinstance(value, dict):
+        raise _malformed("not-an-object")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        # Which of two values counts is for nobody to guess, least of all where a degree of secrecy stands.
+        raise _malformed("name-twice")
+    return read
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError
+
+
+def _malformed(code: str) -> Refused:
+    return Refused([], code=code, status=400)

@@ -236,7 +236,8 @@ class Reader:
 
 def strip_cid(content_id: str) -> str:
     """`cid:` stands in both places, in one, or in none; some mailers add angle brackets."""
-    return content_id.removeprefix("cid:").strip("<>")
+    bare = content_id.strip("<>")
+    return bare[4:] if bare[:4].lower() == "cid:" else bare
 
 
 def read_attachments(reader: Reader, encoded: Sequence[Node], manifest: Node | None) -> tuple[Attachment, ...]:

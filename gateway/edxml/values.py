@@ -15,6 +15,7 @@ VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 _DAY = r"(?:(?P<y>\d{4})[/-](?P<m>\d{1,2})[/-](?P<d>\d{1,2})|(?P<d2>\d{1,2})[/-](?P<m2>\d{1,2})[/-](?P<y2>\d{4}))"
 _TIME = r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:\.\d{1,9})?)?\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?"
 _MOMENT = re.compile(rf"\s*{_DAY}(?:[T\s]+{_TIME})?\s*", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
 class Impossible(ValueError):
@@ -71,7 +72,7 @@ def write_moment(moment: dt.datetime) -> str:
 
 def read_number(text: str) -> int:
     """Raises `ValueError`; more digits than any real count has are refused before they cost anything."""
-    if len(text) > 18 or not text.isascii():
+    if _NUMBER.fullmatch(text) is None:
         raise ValueError("not a number")
     return int(text)
 

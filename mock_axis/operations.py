@@ -1,0 +1,377 @@
+"""What the axis does for each operation of `axis.wsdl`, once it knows who asks.
+
+Each operation decides, has the mailbox act and remember the request in one commit, and returns the fields of its
+reply; HTTP, envelopes and signatures of requests and replies are the server's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import datetime as dt
+import hashlib
+import uuid
+from base64 import b64decode
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from aiohttp import MultipartReader
+from lxml import etree
+
+from mock_axis import mailbox, receipts, soap, wssecurity, xmlsig
+from mock_axis.agencies import Agencies
+from mock_axis.edxml_reading import BadForm, Read
+from mock_axis.faults import Faults
+from mock_axis.keys import Key, KeyRing, Trust
+from mock_axis.mailbox import Item, Mailbox, Message, Routing
+from mock_axis.receipts import Receipt
+from mock_axis.soap import AxisFault, Upload, element, field, get
+from mock_axis.store import Transaction
+
+Result = TypeVar("Result")
+UPLOAD_LIMIT = 1 << 30
+LIST_LIMIT = 1000
+
+
+@dataclass(slots=True)
+class Switches:
+    """How this axis behaves; a test may change them between calls."""
+
+    deduplicates: bool = True
+    """Off: every send of one message id makes a new message."""
+    finds: bool = True
+    """Off: FindMessage is answered with fault NotFound."""
+    xop: bool = False
+    """GetDocument answers under root type application/xop+xml."""
+
+
+@dataclass(slots=True)
+class Call:
+    """A verified, valid request."""
+
+    operation: str
+    system: str
+    request_id: str
+    element: etree._Element
+    parts: MultipartReader | None
+    remembered: bool = False
+    """Whether its id is in the mailbox's books already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The fields of a reply, and the file that goes beside it."""
+
+    fields: str = ""
+    content_id: str = ""
+    size: int = 0
+    pieces: Iterator[bytes] | None = None
+
+
+class Operations:
+    def __init__(
+        self,
+        system: str,
+        box: Mailbox,
+        keys: KeyRing,
+        trust: Trust,
+        agencies: Agencies,
+        faults: Faults,
+        switches: Switches,
+        now: Callable[[], dt.datetime],
+        stranger: Callable[[], Key],
+    ) -> None:
+        self.system, self._box, self._keys, self._trust = system, box, keys, trust
+        self._agencies, self._faults, self.switches, self._now = agencies, faults, switches, now
+        self._stranger = stranger
+        self._by_name = {
+            "SendDocument": self._send,
+            "UpdateTraces": self._send,
+            "FindMessage": self._find,
+            "GetPendingDocumentIds": self._list,
+            "GetDocument": self._get,
+            "ConfirmReceived": self._confirm,
+            "GetTraces": self._traces,
+            "CheckPermission": self._permission,
+            "GetOrganizations": self._organizations,
+        }
+
+    @property
+    def names(self) -> Collection[str]:
+        return self._by_name.keys()
+
+    async def answer(self, call: Call) -> Answer:
+        """Raises `AxisFault`."""
+        try:
+            return await self._by_name[call.operation](call)
+        except mailbox.Replayed:
+            raise AxisFault("Replayed", "this request was answered before") from None
+        except AxisFault:
+            await self._remember(call)
+            raise
+        except BadForm as exc:
+            await self._remember(call)
+            raise AxisFault("BadForm", f"the edXML file: {exc}") from None
+
+    async def _remember(self, call: Call) -> None:
+        """A refused request is not to be tried again under the same id either."""
+        if call.remembered:
+            return
+        try:
+            await self._perform(call, lambda _: None)
+        except mailbox.Replayed:
+            raise AxisFault("Replayed", "this request was answered before") from None
+
+    async def _perform(self, call: Call, unit: Callable[[Transaction], Result]) -> Result:
+        result = await self._box.perform(call.system, call.request_id, self._now().timestamp(), unit)
+        call.remembered = True
+        return result
+
+    # --- sending ---
+
+    async def _send(self, call: Call) -> Answer:
+        file = call.element.find(f"{{{soap.AX}}}File")
+        assert file is not None  # axis.xsd
+        size, sha256 = int(get(file, "Size")), get(file, "Sha256")
+        if size > UPLOAD_LIMIT:
+            raise AxisFault("TooLarge", f"more than {UPLOAD_LIMIT} bytes")
+        upload = await soap.read_upload(call.parts, get(file, "ContentId"), size, self._box.store.draft())
+        try:
+            if (upload.size, upload.sha256) != (size, sha256):
+                raise AxisFault("WrongDigest", "the part is not what the Body says")
+            return await self._take(call, upload)
+        except BaseException:
+            if isinstance(upload.content, Path):
+                upload.content.unlink(missing_ok=True)
+            raise
+
+    async def _take(self, call: Call, upload: Upload) -> Answer:
+        read = upload.read
+        if (read.kind == "status") is not (call.operation == "UpdateTraces"):
+            raise AxisFault("BadForm", "SendDocument carries documents, UpdateTraces statuses")
+        party = self._trust.parties[call.system]
+        if not party.speaks_for(read.sender):
+            raise AxisFault("NotYours", "the system may not speak for that organ", organ=read.sender)
+        now = self._now()
+        routing = self._route(read, now)
+        message_id = get(call.element, "MessageId")
+        axis_id = uuid.uuid4().hex
+        receipt = await asyncio.to_thread(self._receipt, call, message_id, axis_id, upload, now)
+        message = Message(
+            axis_id, call.system, message_id, read.kind, read.sender, read.document_id, read.to, read.attachments,
+            read.priority, upload.size, upload.sha256, read.status_code, read.description, read.code,
+            read.promulgation_date, receipt, now.timestamp(),
+        )  # fmt: skip
+        content = (
+            await asyncio.to_thread(self._box.store.adopt, upload.content)
+            if isinstance(upload.content, Path)
+            else upload.content
+        )
+        kept = await self._perform(
+            call,
+            lambda tx: mailbox.accept(tx, message, content, routing, deduplicates=self.switches.deduplicates),
+        )
+        if kept is not message and isinstance(content, str):
+            await asyncio.to_thread(self._box.store.forget, content)
+        if kept.sha256 != upload.sha256:
+            raise AxisFault("IdReused", "this message id came before with another digest")
+        self._agencies.wake()
+        assert kept.receipt is not None
+        receipt = await self._spoil_receipt(call.operation, kept.receipt)
+        return Answer(field("AxisId", kept.axis_id) + element("Receipt", xmlsig.b64(receipt)))
+
+    def _route(self, read: Read, now: dt.datetime) -> Routing:
+        """All or nothing: every receiver exists, or nothing is taken. Raises `AxisFault`."""
+        systems: dict[str, None] = {}
+        agencies: dict[str, None] = {}
+        for organ in read.to:
+            if organ in self._agencies.names:
+                agencies[organ] = None
+                continue
+            owners = [
+                party.system
+                for party in self._trust.parties.values()
+                if party.system not in self._agencies.names and party.speaks_for(organ)
+            ]
+            if not owners:
+                raise AxisFault("UnknownOrgan", "no system owns that organ", organ=organ)
+            systems[owners[0]] = None
+        return Routing(
+            systems=tuple((system, *self.delivery(now)) for system in systems),
+            agencies=tuple((agency, self._agencies.verdict(read, now)) for agency in agencies),
+            tasks=self._agencies.answers_to(read, tuple(agencies), now),
+        )
+
+    def delivery(self, now: dt.datetime) -> tuple[float, int]:
+        """(listed from when, how many times): as it should be, or as faults have it."""
+        late = self._faults.strikes("late", "Deliver")
+        doubled = self._faults.strikes("delivered-twice", "Deliver")
+        return now.timestamp() + (late.number("seconds", 5) if late else 0), 2 if doubled else 1
+
+    def _receipt(self, call: Call, message_id: str, axis_id: str, upload: Upload, now: dt.datetime) -> bytes:
+        read = upload.read
+        receipt = Receipt(
+            receipt_id=uuid.uuid4().hex,
+            kind="axis-accepted",
+            issued_by=self.system,
+            addressed_to=call.system,
+            message_id=message_id,
+            axis_id=axis_id,
+            document_id=read.document_id,
+            sender=read.sender,
+            to=read.to,
+            size=upload.size,
+            sha256=upload.sha256,
+            attachments=read.attachments,
+            time=now,
+        )
+        return receipts.issue(receipt, self._keys.signing(now))
+
+    async def _spoil_receipt(self, operation: str, receipt: bytes) -> bytes:
+        """The receipt given, or a wrong one in its place where a fault says so; the one kept stays right."""
+        wrong = self._faults.strikes("wrong-digest", operation)
+        foreign = self._faults.strikes("foreign-receipt", operation)
+        if not wrong and not foreign:
+            return receipt
+        now = self._now()
+        said = receipts.read(receipt, self._trust.parties[self.system], now)
+        if wrong:
+            said = replace(said, sha256=hashlib.sha256(said.sha256.encode()).hexdigest())
+        key = self._stranger() if foreign else self._keys.signing(now)
+        return await asyncio.to_thread(receipts.issue, said, key)
+
+    async def _find(self, call: Call) -> Answer:
+        if not self.switches.finds:
+            raise AxisFault("NotFound", "this axis does not look up messages")
+        held = await self._perform(call, lambda tx: mailbox.find(tx, call.system, get(call.element, "MessageId")))
+        if held is None:
+            return Answer(field("Found", "false"))
+        assert held.receipt is not None
+        receipt = await self._spoil_receipt(call.operation, held.receipt)
+        return Answer(
+            field("Found", "true")
+            + field("AxisId", held.axis_id)
+            + field("Sha256", held.sha256)
+            + element("Receipt", xmlsig.b64(receipt))
+        )
+
+    # --- receiving ---
+
+    async def _list(self, call: Call) -> Answer:
+        limit = min(int(get(call.element, "Limit")), LIST_LIMIT)
+        now = self._now().timestamp()
+        items = await self._perform(call, lambda tx: mailbox.pending(tx, call.system, now, limit))
+        if self._faults.strikes("out-of-order", call.operation):
+            self._faults.shuffle(items)
+        return Answer("".join(element("Pending", _pending(item)) for item in items))
+
+    async def _item(self, call: Call, *, fetch: bool = False) -> Item:
+        item_id = get(call.element, "AxisId")
+
+        def look(tx: Transaction) -> Item | None:
+            if fetch:
+                mailbox.note_fetch(tx, call.system, item_id)
+            return mailbox.item(tx, call.system, item_id)
+
+        found = await self._perform(call, look) if fetch else await self._box.ask(look)
+        if found is None:
+            # Another system's item is as unknown as one that never was.
+            raise AxisFault("NotFound", "no such item")
+        return found
+
+    async def _get(self, call: Call) -> Answer:
+        item = await self._item(call, fetch=True)
+        message = item.message
+        pieces = self._box.store.read(message.place)
+        if self._faults.strikes("wrong-digest", call.operation):
+            pieces = _one_byte_changed(pieces)
+        content_id = f"{uuid.uuid4().hex}@axis"
+        file = field("ContentId", content_id) + field("Size", str(message.size)) + field("Sha256", message.sha256)
+        fields = field("AxisId", item.item_id) + field("Kind", message.kind) + element("File", file)
+        return Answer(fields, content_id, message.size, pieces)
+
+    async def _confirm(self, call: Call) -> Answer:
+        item = await self._item(call)
+        try:
+            body = b64decode("".join(get(call.element, "Receipt").split()), validate=True)
+            receipt = receipts.read(body, self._trust.parties[call.system], self._now())
+        except (binascii.Error, xmlsig.BadSignature, xmlsig.NotXml) as exc:
+            raise AxisFault("BadReceipt", str(exc)) from None
+        differing = self._differing(receipt, call, item)
+        if differing:
+            raise AxisFault("BadReceipt", f"differs in: {', '.join(differing)}")
+        keep_listed = bool(self._faults.strikes("delivered-again", call.operation))
+        now = self._now().timestamp()
+        await self._perform(
+            call, lambda tx: mailbox.confirm(tx, call.system, item.item_id, body, now, keep_listed=keep_listed)
+        )
+        return Answer()
+
+    def _differing(self, receipt: Receipt, call: Call, item: Item) -> list[str]:
+        """Names of the fields in which a gateway's receipt is not about this item."""
+        message = item.message
+        expected = {
+            "Kind": (receipt.kind, "gateway-received"),
+            "IssuedBy": (receipt.issued_by, call.system),
+            "AddressedTo": (receipt.addressed_to, self.system),
+            "AxisId": (receipt.axis_id, item.item_id),
+            "DocumentId": (receipt.document_id, message.document_id),
+            "FromOrganId": (receipt.sender, message.sender),
+            "Size": (receipt.size, message.size),
+            "Sha256": (receipt.sha256, message.sha256),
+            "Attachment": (receipt.attachments, message.attachments),
+        }
+        differing = [name for name, (said, held) in expected.items() if said != held]
+        # A gateway speaks for the receivers that are its own, or repeats the whole list.
+        if not receipt.to or not set(receipt.to) <= set(message.to):
+            differing.append("ToOrganId")
+        return differing
+
+    # --- looking up ---
+
+    async def _traces(self, call: Call) -> Answer:
+        document_id = get(call.element, "DocumentId")
+        party = self._trust.parties[call.system]
+        statuses = await self._perform(call, lambda tx: mailbox.statuses_of(tx, document_id))
+        traces = [
+            field("OrganId", status.sender)
+            + field("StatusCode", status.status_code)
+            + field("Description", status.description)
+            + field("Timestamp", wssecurity.zulu(dt.datetime.fromtimestamp(status.at, dt.UTC)))
+            for status in statuses
+            if all(party.speaks_for(organ) for organ in status.to)
+        ]
+        return Answer("".join(element("Trace", trace) for trace in traces))
+
+    async def _permission(self, call: Call) -> Answer:
+        await self._perform(call, lambda _: None)
+        allowed = self._trust.parties[call.system].speaks_for(get(call.element, "OrganId"))
+        return Answer(field("Allowed", "true" if allowed else "false"))
+
+    async def _organizations(self, call: Call) -> Answer:
+        await self._perform(call, lambda _: None)
+        organs = dict(self._agencies.names)
+        for party in self._trust.parties.values():
+            organs |= {organ: organ for organ in party.organs if "*" not in organ and organ not in organs}
+        lines = (field("OrganId", code) + field("OrganName", name) for code, name in organs.items())
+        return Answer("".join(element("Organization", line) for line in lines))
+
+
+def _pending(item: Item) -> str:
+    message = item.message
+    return (
+        field("AxisId", item.item_id)
+        + field("Kind", message.kind)
+        + field("FromOrganId", message.sender)
+        + field("DocumentId", message.document_id)
+        + field("Priority", str(message.priority))
+        + field("Size", str(message.size))
+        + field("Sha256", message.sha256)
+    )
+
+
+def _one_byte_changed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for number, piece in enumerate(pieces):
+        yield bytes([piece[0] ^ 1]) + piece[1:] if number == 0 else piece

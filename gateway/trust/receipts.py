@@ -80,6 +80,11 @@ def issue(receipt: Receipt, key: KeyPair) -> bytes:
     return head + signature.write([whole], key) + tail
 
 
+def claimed(root: Element) -> str:
+    """Who issued it by its own words: nothing is checked yet."""
+    return root.findtext(f"{{{_NS}}}IssuedBy", "")
+
+
 def read(body: bytes, *, trust: TrustStore, issuer: str, at: dt.datetime) -> Receipt:
     """What `issuer` signed; its certificate must be valid at `at`, the time the receipt first came.
 

@@ -101,6 +101,11 @@ def check(
     return Secured(covered["body"], party, certificate, signed.value, created)
 
 
+def claimed(root: Element) -> bytes:
+    """DER of the certificate in the security token: nothing is checked yet. Raises `SignatureInvalid`."""
+    return markup.octets(markup.only(_parts(root)[1], _TOKEN))
+
+
 def _parts(root: Element) -> tuple[Element, Element]:
     """Body and Security, each where it belongs and nowhere else: a moved Body is how signatures are wrapped."""
     if [child.tag for child in markup.elements(root)] == [_BODY] and root.tag == _ENVELOPE:

@@ -43,12 +43,12 @@ wheel: install
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 # Newest releases, for every interpreter and platform, with hashes and without addresses.
-lock:
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
-	  --output-file requirements/runtime.txt pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
-	  --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
+lock: install
+	@$(BIN)/python -m pip install --quiet uv
+	$(LOCK) --output-file requirements/runtime.txt pyproject.toml
+	$(LOCK) --output-file requirements/dev.txt --constraints requirements/runtime.txt --group dev pyproject.toml
+	$(LOCK) --output-file requirements/build.txt --constraints requirements/dev.txt --group build
 
 clean:
 	rm -rf .venv build dist

@@ -168,7 +168,7 @@ def _further_pythons() -> list[Path]:
 
 
 GROUPS = (
-    Group("checks", 45, run=_checks),
+    Group("checks", 40, run=_checks),
     Group("unit", 45, ("tests/unit",)),
     Group("contract", 45, ("tests/contract",)),
     Group("pipeline", 30, ("tests/pipeline",)),

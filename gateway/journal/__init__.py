@@ -6,3 +6,44 @@ all; what the journal says happened can be checked later (`verify`) against a ch
 
 `DiskContents` keeps the bytes, outside the database; the journal counts who needs them.
 """
+
+from gateway.journal.blocks import Block, Fault, VerifyReport
+from gateway.journal.contents import DiskContents
+from gateway.journal.door import Answered, KeyReused, NewSubmission, Reserved, Running
+from gateway.journal.journal import Journal
+from gateway.journal.lookups import (
+    AttemptRow,
+    EntryRow,
+    InboxRow,
+    MessageFilter,
+    Page,
+    ReceiptRow,
+    Stats,
+    StatusRow,
+    twin_key,
+)
+from gateway.journal.partners import EndpointRow, KeyRow
+
+__all__ = [
+    "Answered",
+    "AttemptRow",
+    "Block",
+    "DiskContents",
+    "EndpointRow",
+    "EntryRow",
+    "Fault",
+    "InboxRow",
+    "Journal",
+    "KeyReused",
+    "KeyRow",
+    "MessageFilter",
+    "NewSubmission",
+    "Page",
+    "ReceiptRow",
+    "Reserved",
+    "Running",
+    "Stats",
+    "StatusRow",
+    "VerifyReport",
+    "twin_key",
+]

@@ -9,14 +9,29 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import StorageBroken
-from gateway.journal import door, lookups, outcomes, work
+from gateway.journal import blocks, door, lookups, outcomes, partners, queries, work
+from gateway.journal.blocks import Block, VerifyReport
 from gateway.journal.door import Answered, NewSubmission, Reserved, Running
-from gateway.journal.rows import MICROSECOND, stamp
+from gateway.journal.lookups import (
+    AttemptRow,
+    EntryRow,
+    InboxRow,
+    MessageFilter,
+    Page,
+    ReceiptRow,
+    Stats,
+    StatusRow,
+    twin_key,
+)
+from gateway.journal.partners import EndpointRow, KeyRow
+from gateway.journal.rows import MICROSECOND, stamp, time
 from gateway.journal.sqlite import SqliteStore, prepare
+from gateway.model import Content, Direction
 from gateway.ports import Announced
 from gateway.states import ContentRef, Delivery, Message, Outcome, Stage, Work
 
@@ -93,7 +108,8 @@ class Journal:
         """Carry out `outcome` from outside the runner: an operator's act, an office's acknowledgement.
 
         False: no such message, or not in version `expect`. An attempt under way loses its lease and leaves a doubt.
-        `why` is kept as the entry's erasable detail.
+        `why` is kept as the entry's erasable detail. An outcome with no state, no time and no hold is a note: its
+        entry and effects are kept, and the message stays as it is.
         """
         now = self._stamp()
         if why is not None:
@@ -120,9 +136,143 @@ class Journal:
     async def deliveries(self, message_id: str) -> list[Delivery]:
         return await self._store.read(lambda tx: lookups.deliveries(tx, message_id))
 
+    async def statuses(self, message_id: str) -> list[StatusRow]:
+        """Every status heard about a message, each once."""
+        return await self._store.read(lambda tx: lookups.statuses(tx, message_id))
+
     async def contents(self, message_id: str) -> list[ContentRef]:
         return await self._store.read(lambda tx: lookups.contents(tx, message_id))
 
     async def extra(self, message_id: str) -> dict[str, Any]:
         """What outcomes set beside the message's own fields, by name (`outcomes.EXTRAS`)."""
         return await self._store.read(lambda tx: lookups.extra(tx, message_id))
+
+    async def receipts(self, message_id: str) -> list[ReceiptRow]:
+        return await self._store.read(lambda tx: lookups.receipts(tx, message_id))
+
+    async def receipt_given(self, message_id: str) -> bytes | None:
+        """The first receipt we gave for it, byte for byte."""
+        return await self._store.read(lambda tx: lookups.receipt_given(tx, message_id))
+
+    async def confirmed_but_listed(self, axis: str, listed: Sequence[str]) -> list[tuple[str, bytes]]:
+        """Of the axis ids `listed`, those confirmed there long ago, each with the receipt we gave."""
+        return await self._store.read(lambda tx: lookups.confirmed_but_listed(tx, axis, listed))
+
+    async def timeline(self, message_id: str) -> list[EntryRow]:
+        return await self._store.read(lambda tx: lookups.timeline(tx, message_id))
+
+    async def attempts(self, message_id: str) -> list[AttemptRow]:
+        return await self._store.read(lambda tx: lookups.attempts(tx, message_id))
+
+    async def submission(self, submission_id: str) -> list[Message]:
+        return await self._store.read(lambda tx: lookups.submission(tx, submission_id))
+
+    async def find_sent(self, document_id: str, organ: str) -> list[Message]:
+        """Our outgoing documents with this DocumentId that went to `organ`: those a status may be about."""
+        return await self._store.read(lambda tx: lookups.find_sent(tx, document_id, organ))
+
+    async def find_by_axis_id(self, direction: Direction, axis: str, axis_id: str) -> Message | None:
+        return await self._store.read(lambda tx: lookups.find_by_axis_id(tx, direction, axis, axis_id))
+
+    async def find_duplicate(
+        self, sender: str, document_id: str, business_type: int, digests: Sequence[str]
+    ) -> Message | None:
+        """The message that claimed this document's twin key first."""
+        key = twin_key(sender, document_id, business_type, digests)
+        return await self._store.read(lambda tx: lookups.find_by_twin(tx, key))
+
+    async def claim_twin(self, twin: str, message_id: str) -> str:
+        """The id of the first message that claimed the key: `message_id` itself, or an earlier one."""
+        return await self._store.write(lambda tx: lookups.claim_twin(tx, twin, message_id))
+
+    async def list(self, chosen: MessageFilter, after: int | None, limit: int) -> Page:
+        """Messages, newest first, beyond the cursor `after`."""
+        return await self._store.read(lambda tx: lookups.list_messages(tx, chosen, after, limit))
+
+    async def stats(self) -> Stats:
+        now = self._stamp()
+        return await self._store.read(lambda tx: lookups.stats(tx, now))
+
+    # --- inboxes ------------------------------------------------------------------------------------------------
+
+    async def pending_handovers(self, message_id: str) -> Sequence[str]:
+        """The offices that are to have it and do not have it yet."""
+        return await self._store.read(lambda tx: lookups.pending_handovers(tx, message_id))
+
+    async def inbox(self, office: str, after: int, limit: int) -> Sequence[InboxRow]:
+        """What waits for an office, in the order it was offered, beyond the cursor `after`."""
+        return await self._store.read(lambda tx: lookups.inbox(tx, office, after, limit))
+
+    # --- contents that nobody needs -----------------------------------------------------------------------------
+
+    async def unreferenced(self, before: dt.datetime, limit: int) -> Sequence[Content]:
+        """Contents that no message refers to, kept before a time."""
+        values = {"before": stamp(before), "limit": limit}
+        return [Content(*row) for row in await self._store.read(lambda tx: tx.all(queries.UNREFERENCED, values))]
+
+    async def forget_content(self, content: Content) -> bool:
+        """To be called before the bytes are erased. False: a message refers to it after all."""
+        return await self._store.write(lambda tx: bool(tx.run(queries.FORGET_CONTENT, {"at": content.place})))
+
+    # --- endpoints, roles, keys ---------------------------------------------------------------------------------
+
+    async def endpoint_failed(self, name: str, after: float | None, *, first: float, longest: float) -> dt.datetime:
+        """Note a failure; the time of the next try. `first`, `longest` and `after` in seconds.
+
+        The wait doubles with each failure and is jittered; `after`, where the endpoint named it, is obeyed instead.
+        """
+        now = self._stamp()
+        return time(await self._store.write(lambda tx: partners.endpoint_failed(tx, name, after, first, longest, now)))
+
+    async def endpoint_ok(self, name: str) -> None:
+        """A sign of life: all is forgiven."""
+        await self._store.write(lambda tx: partners.endpoint_ok(tx, name))
+
+    async def endpoints(self) -> Sequence[EndpointRow]:
+        """Those in back-off."""
+        return await self._store.read(partners.endpoints)
+
+    async def take_role(self, name: str, holder: str, lease: dt.timedelta) -> bool:
+        """Take a role that one node may hold, or keep it. False: another holds it."""
+        now, until = self._stamp(), self._stamp(lease)
+        return await self._store.write(lambda tx: partners.take_role(tx, name, holder, now, until))
+
+    async def release_role(self, name: str, holder: str) -> None:
+        await self._store.write(lambda tx: partners.release_role(tx, name, holder))
+
+    async def add_key(self, office: str, hashed: str, label: str) -> str:
+        """Keep the digest of an office's key; returns the key's id."""
+        now = self._stamp()
+        return await self._store.write(lambda tx: partners.add_key(tx, office, hashed, label, now))
+
+    async def revoke_key(self, key_id: str) -> bool:
+        """False: no such key, or revoked already."""
+        now = self._stamp()
+        return await self._store.write(lambda tx: partners.revoke_key(tx, key_id, now))
+
+    async def office_of_key(self, hashed: str) -> str | None:
+        return await self._store.read(lambda tx: partners.office_of_key(tx, hashed))
+
+    async def keys(self) -> Sequence[KeyRow]:
+        return await self._store.read(partners.keys)
+
+    # --- blocks -------------------------------------------------------------------------------------------------
+
+    async def close_block(self, sign: blocks.Sign) -> Block | None:
+        """Cover what was written since the last block; the newest block, None where there was nothing to cover.
+
+        `sign` runs in a thread. Another node that closes blocks at the same time does no harm.
+        """
+        newest = None
+        now = self._stamp()
+        while found := await self._store.read(lambda tx: blocks.next_block(tx, now)):
+            block, leaves = found
+            signature = await asyncio.to_thread(sign, block.signed)
+            if not await self._store.write(partial(blocks.keep_block, block=block, leaves=leaves, signature=signature)):
+                break
+            newest = block
+        return newest
+
+    async def verify(self, check: blocks.Check | None = None) -> VerifyReport:
+        """Check every chain and every block. Takes time in proportion to the journal, on one snapshot."""
+        return await self._store.read(lambda tx: blocks.verify(tx, check))

@@ -70,6 +70,25 @@ def carry_out(
         wake_when_answered(tx, message_id, now)
 
 
+def note(tx: Transaction, row: MessageRow, outcome: Outcome, who: str, now: int) -> None:
+    """Do what `outcome` says beside the road, and leave the message where it is, due when it was, held as it was.
+
+    Who works on it keeps the lease, and the message is due again as soon as they settle: they may not know of this.
+    """
+    message_id = row.message.message_id
+    for effect in outcome.effects:
+        apply_effect(tx, message_id, effect, who, now)
+    for name, value in (outcome.changes or {}).items():
+        _change(tx, message_id, name, value)
+    if row.message.state is State.TRUSTED:
+        offer(tx, message_id, now)
+    chain.append(tx, message_id, outcome.entry, who, now)
+    if row.holder is None:
+        tx.run(queries.NEXT_VERSION, {"id": message_id})
+    else:
+        wake(tx, message_id, now)
+
+
 def _move(tx: Transaction, row: MessageRow, outcome: Outcome, state: State, now: int, *, interrupted: bool) -> None:
     before = row.message
     moved = state is not before.state

@@ -128,6 +128,19 @@ SENT_DOCUMENTS = Query(
     )
     .order_by(message.c.number)
 )
+CONFIRMED_BUT_LISTED = Query(
+    select(message.c.axis_id, receipt.c.body)
+    .join_from(message, receipt, receipt.c.message_id == message.c.message_id)
+    .where(
+        message.c.direction == "in",
+        message.c.axis == bindparam("axis"),
+        message.c.axis_id == bindparam("axis_id"),
+        message.c.state.in_(("confirmed", "trusted", "closed", "rejected")),
+        receipt.c.given == 1,
+    )
+    .order_by(receipt.c.number)
+    .limit(1)
+)
 MESSAGE_BY_TWIN = Query(select(*MESSAGE_COLUMNS).where(message.c.twin == bindparam("twin")))
 CLAIM_TWIN = Query(update(message).where(message.c.message_id == _id, message.c.twin.is_(None)), "twin")
 
@@ -135,11 +148,12 @@ MOVE = Query(
     update(message).where(message.c.message_id == _id),
     *("state", "version", "attempts", "due_at", "sent_at", "closed_at", "held", "holder", "doubt", "woken"),
 )
+NEXT_VERSION = Query(update(message).where(message.c.message_id == _id).values(version=message.c.version + 1))
 SET_COLUMN = {
     name: Query(update(message).where(message.c.message_id == _id), name)
     for name in (
         *("axis", "endpoint", "office", "axis_id", "document_id", "sender", "urgency", "detail", "size", "sha256"),
-        *("proof", "expires_at", "sent_at", "supersedes", "duplicate_of"),
+        *("proof", "expires_at", "sent_at", "submission_id", "supersedes", "duplicate_of"),
     )
 }
 """The columns that an outcome may change."""
@@ -348,8 +362,19 @@ LEAVES = Query(
     .where(entry.c.number > bindparam("after"), entry.c.number <= bindparam("upto"))
     .order_by(entry.c.number)
 )
+NEXT_LEAVES = Query(
+    select(entry.c.number, entry.c.message_id, entry.c.seq, entry.c.digest)
+    .where(entry.c.number > bindparam("after"))
+    .order_by(entry.c.number)
+    .limit(_limit)
+)
 NEW_BLOCK = _insert(block)
 LAST_BLOCK = Query(select(block.c.number, block.c.last_entry, block.c.digest).order_by(block.c.number.desc()).limit(1))
+OLDEST_UNBLOCKED = Query(
+    select(func.min(entry.c.at)).where(
+        entry.c.number > select(func.coalesce(func.max(block.c.last_entry), 0)).scalar_subquery()
+    )
+)
 BLOCKS = Query(select(*block.columns).order_by(block.c.number))
 
 # --- the door ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from itertools import groupby, islice, zip_longest
 from operator import itemgetter
 
 from gateway.journal import queries
-from gateway.journal.outcomes import carry_out, insert, message_row
+from gateway.journal.outcomes import carry_out, insert, message_row, note
 from gateway.journal.rows import message_row_from
 from gateway.journal.sqlite import Transaction
 from gateway.model import Direction
@@ -83,7 +83,10 @@ def apply(tx: Transaction, message_id: str, outcome: Outcome, who: str, expect: 
     row = message_row(tx, message_id)
     if row is None or (expect is not None and row.message.version != expect):
         return False
-    carry_out(tx, row, outcome, who, now, interrupted=row.holder is not None)
+    if outcome.state is None and outcome.due_in is None and outcome.held is None:
+        note(tx, row, outcome, who, now)
+    else:
+        carry_out(tx, row, outcome, who, now, interrupted=row.holder is not None)
     return True
 
 

@@ -144,10 +144,11 @@ async def test_a_stage_can_be_left_out_of_claims(journal):
 
 
 async def test_a_message_put_off_or_held_or_waiting_is_not_claimed(journal, clock):
-    late, held, waiting = [await accepted(journal) for _ in range(3)]
+    await accepted(journal)
+    await journal.settle(await claim_one(journal), Outcome(Entry("waits")))
+    late, held = [await accepted(journal) for _ in range(2)]
     await journal.apply(late.message_id, Outcome(Entry("later"), due_in=dt.timedelta(seconds=30)), who="test")
     await journal.apply(held.message_id, Outcome(Entry("odd"), due_in=NOW, held="bug"), who="test")
-    await journal.apply(waiting.message_id, Outcome(Entry("waits")), who="test")
     assert await journal.claim("node-1", 10, LEASE) == []
     assert (await journal.message(held.message_id)).held == "bug"
     clock.pass_(30)

@@ -19,8 +19,8 @@ from types import MappingProxyType
 import structlog
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from gateway.errors import Misconfigured, NeedsOperator
 from gateway.model import Problem
@@ -37,6 +37,10 @@ class KeyPair:
     der: bytes = field(repr=False)
     fingerprint: str
     """SHA-256 of the DER, lower-case hex."""
+
+    def sign(self, data: bytes) -> bytes:
+        """RSA-SHA256 (PKCS#1 v1.5) over `data`."""
+        return self.private_key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
     @classmethod
     def of(cls, private_key: rsa.RSAPrivateKey, certificate: x509.Certificate) -> KeyPair:
@@ -191,8 +195,13 @@ class Keys:
         """Reread now. Raises `Misconfigured` and changes nothing if a file cannot be read."""
         self._stamp = self._looked_like()
         self._looked_at = time.monotonic()
-        ring, trust = KeyRing.load(self._folders[0]), TrustStore.load(self._folders[1])
-        self._ring, self._trust = ring, trust
+        ring = KeyRing.load(self._folders[0])
+        self._trust = self._load_trust(ring)
+        self._ring = ring
+
+    def _load_trust(self, ring: KeyRing) -> TrustStore:
+        del ring
+        return TrustStore.load(self._folders[1])
 
     def _look(self) -> None:
         if time.monotonic() - self._looked_at < self.look_every:
@@ -220,6 +229,18 @@ class Keys:
                     continue
                 seen.append((str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino))
         return tuple(seen)
+
+
+class OwnKeys(Keys):
+    """Our key pairs as the only party there is: whom we trust on the road inside."""
+
+    def __init__(self, folder_keys: Path, system_id: str) -> None:
+        self._system_id = system_id
+        super().__init__(folder_keys, folder_keys)
+
+    def _load_trust(self, ring: KeyRing) -> TrustStore:
+        certificates = tuple(pair.certificate for pair in ring.pairs)
+        return TrustStore((Party(self._system_id, certificates, ("*",)),))
 
 
 def _pair(key_path: Path, certificate_path: Path) -> KeyPair:

@@ -35,13 +35,19 @@ def parse(data: bytes, *, limit: int = 16 * MIB) -> Element:
 
 
 def canonical(element: Element, prefixes: Sequence[str] = ()) -> bytes:
-    """Exclusive C14N without comments; `prefixes` as in InclusiveNamespaces/PrefixList."""
-    if prefixes:
-        # lxml looks for these prefixes in the element's own tree only: serialising brings the ancestors' along.
-        element = etree.fromstring(etree.tostring(element, with_tail=False))
-    return etree.tostring(
-        element, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=list(prefixes) or None
-    )
+    """Exclusive C14N without comments; `prefixes` as in InclusiveNamespaces/PrefixList.
+
+    Raises `SignatureInvalid("form")` for what has no canonical form: relative namespace names.
+    """
+    try:
+        if prefixes:
+            # lxml looks for these in the element's own tree only: serialising brings the ancestors' along.
+            element = etree.fromstring(etree.tostring(element, with_tail=False))
+        return etree.tostring(
+            element, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=list(prefixes) or None
+        )
+    except (etree.LxmlError, ValueError):
+        raise SignatureInvalid("form", "a part has no canonical form") from None
 
 
 def only(parent: Element, tag: str) -> Element:
@@ -75,11 +81,14 @@ def repeated_ids(root: Element) -> bool:
 
 
 def octets(element: Element) -> bytes:
-    """Base64 content, decoded. Line breaks are allowed, anything else is `SignatureInvalid("form")`."""
+    """Base64 content, decoded. Line breaks are allowed; anything else, or nothing, is `SignatureInvalid("form")`."""
     try:
-        return b64decode("".join((element.text or "").split()), validate=True)
+        found = b64decode("".join((element.text or "").split()), validate=True)
     except (binascii.Error, ValueError):
-        raise SignatureInvalid("form", f"{name(element.tag)} is not base64") from None
+        found = b""
+    if not found:
+        raise SignatureInvalid("form", f"{name(element.tag)} is not base64")
+    return found
 
 
 def base64(data: bytes) -> str:

@@ -398,6 +398,15 @@ async def test_a_busy_axis_did_nothing_and_says_when_to_come_back(stand):
     assert await stand.sender.find(sent) is None
 
 
+async def test_an_axis_that_answers_before_it_has_read_the_file_is_heard(stand):
+    stand.fault("busy:SendDocument")
+    with pytest.raises(Retryable) as caught:
+        await stand.sender.send(parcel(document(encoded=[pybase64.b64encode(bytes(768 << 10))] * 20)))
+    assert caught.value.code in {"axis-busy", "axis-reply-lost"}  # the connection may end before the answer is read
+    stand.fault(None)
+    assert await stand.sender.send(parcel())
+
+
 async def test_calls_at_once_do_not_mix(stand):
     sent = [parcel(document_id=f"D-{number}") for number in range(24)]
     acceptances = await asyncio.gather(*(stand.sender.send(each) for each in sent))

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from lxml import etree
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
 from adapters.axis.soap.mime import FilePart, Malformed, Parts, Written
 from adapters.axis.soap.options import Options
@@ -36,6 +36,9 @@ _ENVELOPE_LIMIT = 1 << 20
 _LIST_LIMIT = 8 << 20
 _INLINE = 64 << 10
 """A longer reply is verified and read in a thread, so that other calls go on."""
+
+_PATIENCE = 10.0
+"""Seconds after which a call that reads is not begun again."""
 
 T = TypeVar("T")
 
@@ -159,7 +162,7 @@ class SoapAxis:
 async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
     async for attempt in AsyncRetrying(
         retry=retry_if_exception(_passing),
-        stop=stop_after_attempt(3),
+        stop=stop_after_attempt(3) | stop_after_delay(_PATIENCE),
         wait=wait_random_exponential(multiplier=0.2, max=2),
         reraise=True,
     ):

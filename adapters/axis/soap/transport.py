@@ -16,7 +16,8 @@ import aiohttp
 
 from adapters.axis.soap.mime import ROOT_TYPES, Malformed, Parts, Written, header
 from adapters.axis.soap.options import Options
-from gateway.errors import GatewayError, NeedsOperator, Unknown, Unreachable
+from gateway.errors import GatewayError, Misconfigured, NeedsOperator, Unknown, Unreachable
+from gateway.model import Problem
 
 _BUFFER = 256 << 10
 _LONGEST_WAIT = 3600.0
@@ -39,7 +40,7 @@ class _Sending:
     """The body under way: knows whether it has begun, and moves the deadline as it goes on."""
 
     def __init__(self, body: Written, options: Options, clock: asyncio.Timeout) -> None:
-        self.begun = self.done = False
+        self.begun = self.done = self.answered = False
         self.failure: Exception | None = None
         self._body, self._options, self._clock = body, options, clock
 
@@ -48,13 +49,15 @@ class _Sending:
         self.begun = True
         try:
             async for chunk in self._body.chunks():
-                self._clock.reschedule(loop.time() + self._options.idle_seconds)
+                if not self.answered:  # an axis may answer before it has read all, and then the clock has stopped
+                    self._clock.reschedule(loop.time() + self._options.idle_seconds)
                 yield chunk
         except Exception as exc:
             self.failure = exc
             raise
         self.done = True
-        self._clock.reschedule(loop.time() + self._options.first_byte_seconds)
+        if not self.answered:
+            self._clock.reschedule(loop.time() + self._options.first_byte_seconds)
 
 
 class Transport:
@@ -64,7 +67,7 @@ class Transport:
         self._tls = self._context()
 
     def reload(self) -> None:
-        """Read the TLS files anew: new connections use them. Blocks for the reading of small files."""
+        """Read the TLS files anew, for new connections. Blocks for small files. Raises `Misconfigured`."""
         self._tls = self._context()
 
     async def close(self) -> None:
@@ -86,9 +89,10 @@ class Transport:
 
     async def _begin(self, action: str, body: Written) -> tuple[aiohttp.ClientResponse, _Sending]:
         session = self._open_session()
-        async with asyncio.timeout(None) as clock:
-            sending = _Sending(body, self._options, clock)
-            try:
+        clock = asyncio.timeout(None)
+        sending = _Sending(body, self._options, clock)
+        try:
+            async with clock:
                 response = await session.post(
                     self._options.url,
                     data=sending.chunks(),
@@ -101,13 +105,9 @@ class Transport:
                     allow_redirects=False,
                     ssl=self._tls,
                 )
-            except _TROUBLE as exc:
-                raise self._trouble(sending, exc) from exc
-            except asyncio.CancelledError as exc:
-                # Either our deadline (which the block turns into TimeoutError) or the caller's own cancelling.
-                if clock.expired():
-                    raise self._trouble(sending, TimeoutError()) from exc
-                raise
+                sending.answered = True
+        except _TROUBLE as exc:
+            raise self._trouble(sending, exc) from exc
         return response, sending
 
     async def _answer(self, response: aiohttp.ClientResponse, limit: int) -> Answer:
@@ -164,8 +164,13 @@ class Transport:
     def _context(self) -> ssl.SSLContext | bool:
         if not self._options.url.startswith("https:"):
             return True
-        context = ssl.create_default_context(cafile=str(self._options.ca) if self._options.ca else None)
+        ca = str(self._options.ca) if self._options.ca else None
+        try:
+            context = ssl.create_default_context(cafile=ca)
+            if self._options.certificate:
+                context.load_cert_chain(self._options.certificate, self._options.key)
+        except OSError as exc:  # also what is in the files: ssl.SSLError is one
+            why = exc.strerror or type(exc).__name__
+            raise Misconfigured([Problem("axis.options", "tls-files", f"ca, certificate or key: {why}")]) from exc
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self._options.certificate:
-            context.load_cert_chain(self._options.certificate, self._options.key)
         return context

@@ -333,6 +333,7 @@ async def test_the_end_of_every_certificate_is_known(driver):
         {"url": "http://axis.example/axis"},
         {"url": "https://user:secret@axis.example/axis"},
         {"url": "https://axis.example/axis", "certificate": "c.pem"},
+        {"url": "https://axis.example/axis", "certificate": "no-such.pem", "key": "no-such.pem"},
         {"url": "https://axis.example/axis", "colour": "red"},
         {"url": "https://axis.example/axis", "idle_seconds": 0},
     ],

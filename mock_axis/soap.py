@@ -230,7 +230,8 @@ def fault_body(fault: AxisFault, bound: Binding, system: str) -> str:
         detail += field("RetryAfter", str(fault.retry_after))
     side = "Server" if fault.code == "Busy" else "Client"
     return (
-        f'<soap:Fault xmlns:soap="{SOAP}"><faultcode>soap:{side}</faultcode>'
+        # `soap` is declared around it already: a second declaration would not be canonical.
+        f"<soap:Fault><faultcode>soap:{side}</faultcode>"
         f"<faultstring>{fault.code}</faultstring>"
         f'<detail><ax:AxisFault xmlns:ax="{AX}">{detail}</ax:AxisFault></detail></soap:Fault>'
     )

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import datetime as dt
 import hashlib
+import io
 import uuid
 from dataclasses import dataclass, field
 from email.parser import BytesParser
@@ -95,7 +96,7 @@ class Client:
                 + file
                 + b"\r\n--XX--\r\n"
             )
-        async with self.session.post(self.mock.url, data=data, headers=headers) as response:
+        async with self.session.post(self.mock.url, data=io.BytesIO(data), headers=headers) as response:
             raw = await response.read()
             return self.read(response, raw, value)
 

@@ -22,6 +22,7 @@ from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Direction, Problem
 from gateway.pipeline import incoming, loops, outgoing
 from gateway.pipeline.acts import Acts
+from gateway.pipeline.front_door import FrontDoor
 from gateway.pipeline.handing import Handing
 from gateway.pipeline.incoming import Incoming
 from gateway.pipeline.intake import Intake
@@ -33,7 +34,7 @@ from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner, StageFunction
 from gateway.ports import Axis, AxisContext, Office, OfficeContext
 from gateway.states import Outcome, Stage, Work
-from gateway.trust.keys import Keys
+from gateway.trust.keys import Keys, OwnKeys
 from gateway.web.health import operators_app
 from gateway.web.office_api import office_app
 from gateway.web.watching import watched
@@ -56,7 +57,7 @@ class Gateway:
     partners: Partners
     router: Router
     runner: Runner
-    intake: Intake
+    door: FrontDoor
     acts: Acts
     metrics: Metrics
     keys: Keys
@@ -94,7 +95,7 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         def nudge() -> None:
             runner.nudge()  # made last, because it needs all that nudges it
 
-        inside = Keys(settings.keys, settings.trust, own_party=SYSTEM_ID)
+        inside = OwnKeys(settings.keys, SYSTEM_ID)
         axes = {LOCAL_AXIS: _local(LocalAxis(journal, contents, inside, now, nudge), inside)}
         for section in settings.axis:
             axes[section.name] = partner = _axis(section, settings, keys, now)
@@ -113,8 +114,8 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
             must_ask_first=partners.must_ask_first,
         )
         acts = Acts(journal, now, nudge)
-        intake = Intake(settings, journal, contents, router, now, accepted=nudge)
-        yield Gateway(settings, journal, contents, partners, router, runner, intake, acts, metrics, keys, now)
+        door = FrontDoor(Intake(settings, journal, contents, router, now, accepted=nudge), acts)
+        yield Gateway(settings, journal, contents, partners, router, runner, door, acts, metrics, keys, now)
 
 
 def _stages(
@@ -192,7 +193,7 @@ def _load(group: str, name: str, field: str) -> Any:
 async def running(settings: Settings) -> AsyncIterator[Running]:
     """The gateway at work. Wait for `Running.ended`: it never ends but by a fault that must end the process."""
     async with built(settings) as gateway, contextlib.AsyncExitStack() as stack:
-        api = office_app(gateway.intake, gateway.journal, gateway.contents, settings, gateway.acts)
+        api = office_app(gateway.door, gateway.journal, gateway.contents, settings, gateway.acts)
         operators = operators_app(
             gateway.metrics,
             **watched(
@@ -236,7 +237,7 @@ def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
         found[role] = partial(loops.in_role, journal, role, node, poller.run)
     for name, adapter in gateway.partners.offices.items():
         role = f"office:{name}"
-        found[role] = partial(loops.in_role, journal, role, node, partial(loops.office, adapter, gateway.intake))
+        found[role] = partial(loops.in_role, journal, role, node, partial(loops.office, adapter, gateway.door))
     return found
 
 

@@ -7,6 +7,7 @@ spelling; the wire's misspellings live in `gateway.edxml` alone.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -198,5 +199,5 @@ class Problem:
     code: str
     message: str
     """In English; screens and answers say it in the reader's language by `gateway.texts`."""
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What the sentence for `code` needs: limits, names, nearest matches. Never a body or a secret."""

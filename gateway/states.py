@@ -59,6 +59,7 @@ def stage_for(state: State, kind: Kind) -> Stage | None:
     return {
         State.ACCEPTED: Stage.PACK,
         State.PACKED: Stage.SEND,
+        State.EXPIRED: Stage.SEND,  # only when a person asked to resend it: an expired message is not due by itself
         State.SENT: Stage.CHASE,
         State.ANNOUNCED: Stage.FETCH,
         State.RECEIVED: Stage.CONFIRM,

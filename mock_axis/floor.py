@@ -2,7 +2,7 @@
 
 Per document, as constants: one SHA-256 and one base64 of the payload, the payload appended to a segment, 4 rows, 3
 RSA-2048 signatures and 3 verifications, 2 keep-alive HTTP exchanges (payload out, 2 kB back); one fdatasync and one
-commit for each group of at most 32 documents. No gateway code: `python -m mock_axis.floor --help`.
+commit for each group of at most 32 documents. No gateway code.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ READY = bytes(2048)
 
 
 def payloads(count: int, size: int, seed: int) -> Iterator[bytes]:
-    """The same random payloads for the same seed, here and in the benchmark of the gateway."""
     source = random.Random(seed)
     for _ in range(count):
         yield source.randbytes(size)
@@ -89,8 +88,8 @@ async def carry(payload: bytes, store: Store, key: rsa.RSAPrivateKey, session: a
 
 def cpu_seconds() -> float:
     """User and system time of this process and its children."""
-    used = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 async def run(
@@ -102,10 +101,8 @@ async def run(
     async with aiohttp.ClientSession() as session:
 
         async def one(payload: bytes) -> None:
-            try:
-                await carry(payload, store, key, session, url)
-            finally:
-                places.release()
+            await carry(payload, store, key, session, url)
+            places.release()
 
         async def all_of(count: int, first: int) -> None:
             async with asyncio.TaskGroup() as group:

@@ -98,7 +98,7 @@ def show(message_id: MessageId, config: Config = DEFAULT_CONFIG, as_json: AsJson
             "timeline": [
                 {
                     "at": _iso(entry.at),
-                    "act": entry.act,
+                    "act": entry.code,
                     "who": entry.who,
                     "facts": dict(entry.facts),
                     "why": entry.detail,

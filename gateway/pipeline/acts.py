@@ -15,7 +15,7 @@ from gateway.model import Direction, Kind, Problem, Staff
 from gateway.pipeline import detail, notices, replies
 from gateway.pipeline.handing import handed_over
 from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED
-from gateway.states import Entry, Message, Outcome, State, stage_for
+from gateway.states import Entry, Message, NewMessage, Outcome, State, stage_for
 
 NOW = dt.timedelta(0)
 TRIES = 10
@@ -41,8 +41,10 @@ class Acts:
             refs = await self._journal.contents(message_id)
             deliveries = await self._journal.deliveries(message_id)
             effects = handed_over(message, [office], deliveries, refs, self._now())
-            last = pending == [office]
-            return Outcome(Entry("acknowledged"), state=State.CLOSED if last else None, effects=effects)
+            if list(pending) == [office]:
+                return Outcome(Entry("acknowledged"), state=State.CLOSED, effects=effects)
+            # Not a mere note: the version moves on, so that of two offices the later one sees that it is the last.
+            return Outcome(Entry("acknowledged"), due_in=NOW, effects=effects)
 
         await self._inbox_item(office, message_id)
         await self._act(message_id, outcome, who=f"office:{office}", why=None)
@@ -100,7 +102,7 @@ class Acts:
         async def outcome(message: Message) -> Outcome:
             if message.state.final or message.state is State.SENT or stage_for(message.state, message.kind) is None:
                 raise _impossible(message, "reject")
-            effects = ()
+            effects: tuple[NewMessage, ...] = ()
             if message.direction is Direction.OUT:
                 effects = notices.about(message, "message.rejected", self._now(), "rejected-by-operator", why)
             return Outcome(Entry("rejected", {"reason": "rejected-by-operator"}), state=State.REJECTED, effects=effects)

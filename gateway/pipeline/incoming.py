@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import hashlib
 import uuid
 from collections.abc import Callable
 
 from gateway.config import Settings
 from gateway.edxml import check
 from gateway.errors import NeedsOperator, Rejection, Retryable, Unreachable
-from gateway.journal import Journal
+from gateway.journal import Journal, twin_key
 from gateway.model import Content, Document, Status
 from gateway.pipeline import detail, replies
 from gateway.pipeline.partners import AxisPartner, Partners
@@ -109,10 +108,8 @@ class Incoming:
             attachments = tuple((attachment.content_id, content.sha256) for attachment, content in held)
             refs.append(ContentRef("envelope", await self._contents.store_bytes(parsed.envelope)))
         receipt = await self._receipt(message, axis, content, changes, attachments, to)
-        facts = {"size": content.size, "sha256": content.sha256, "receipt": receipt.receipt_id}
-        return Outcome(
-            Entry("received", facts), state=State.RECEIVED, due_in=NOW, changes=changes, effects=(*refs, receipt)
-        )
+        entry = Entry("received", {"size": content.size, "sha256": content.sha256, "receipt": receipt.receipt_id})
+        return Outcome(entry, state=State.RECEIVED, due_in=NOW, changes=changes, effects=(*refs, receipt))
 
     async def _receipt(
         self,
@@ -194,7 +191,9 @@ class Incoming:
         ours = [(organ.code, office) for organ in document.to if (office := self._router.office_of(organ.code))]
         if not ours:
             raise NeedsOperator("organ-unowned", "no office of ours owns a receiver")
-        first = await self._journal.claim_twin(twin_key(document), message.message_id)
+        digests = [each.content.sha256 for each in document.attachments if each.content]
+        twin = twin_key(document.sender.code, document.document_id, document.business.type, digests)
+        first = await self._journal.claim_twin(twin, message.message_id)
         if first != message.message_id:
             return Outcome(
                 Entry("duplicate", {"of": first, "signature": verdict}),
@@ -237,13 +236,6 @@ class Incoming:
 
 MUST = frozenset({"sender-missing", "receiver-missing", "document-id-missing"})
 """What a received document cannot do without; everything else it may lack, and is shown as a finding."""
-
-
-def twin_key(document: Document) -> str:
-    """Equal for the same document under another axis id: (From, DocumentId, kind, attachment digests)."""
-    parts = [document.sender.code, document.document_id, str(document.business.type)]
-    parts += sorted(each.content.sha256 for each in document.attachments if each.content)
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
 def rejected(work: Work, error: Rejection, router: Router, now: dt.datetime) -> Outcome:

@@ -23,8 +23,7 @@ from typing import Any
 from gateway.config import Settings
 from gateway.edxml.check import check_document
 from gateway.errors import Busy, Refused, Rejection
-from gateway.journal.door import Answered, KeyReused, NewSubmission, Running
-from gateway.journal.journal import Journal
+from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
 from gateway.pipeline import detail, intake_edxml
 from gateway.pipeline.checks import Targets, over, refuse, targets, untimely

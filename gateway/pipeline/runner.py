@@ -74,7 +74,7 @@ class Runner:
     async def run(self) -> None:
         """Work until cancelled. What runs then is cancelled too, and its attempts stay open: in doubt, as they are."""
         lease = dt.timedelta(seconds=self._settings.times.lease_seconds)
-        self._failing = {row.name for row in await self._journal.endpoints() if row.failing_since}
+        self._failing = {row.name for row in await self._journal.endpoints()}
         renewing = asyncio.create_task(self._renew(lease), name="renew leases")
         try:
             while True:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gateway.model import Attachment, Content, Document, Kind, Problem, Staff, Status
 
@@ -249,6 +249,11 @@ class Door(Protocol):
     async def submit_edxml(self, office: str, chunks: Chunks) -> Submitted:
         """Take a ready edXML file; its key is (From, DocumentId, kind). Raises `Refused` or `Busy`."""
 
+
+@runtime_checkable
+class StatusDoor(Protocol):
+    """A door that takes an office's statuses too; adapters ask whether theirs does."""
+
     async def report_status(
         self,
         office: str,
@@ -263,7 +268,6 @@ class Door(Protocol):
         `organ` is which of the office's organs speaks, where the document went to several. Raises `Refused` or
         `Busy`, and `GatewayError("not-found")` for what the office never received.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

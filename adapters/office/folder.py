@@ -28,7 +28,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from adapters.office import durable
-from adapters.office.options import Options, read
+from adapters.office.options import AbsolutePath, Options, read
 from adapters.office.outbox import Outbox
 from gateway.errors import Misconfigured, NeedsOperator, Unreachable
 from gateway.model import Content, Problem
@@ -38,7 +38,7 @@ NEEDS_A_PERSON = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EN
 
 
 class FolderOptions(Options):
-    path: Path | None = None
+    path: AbsolutePath | None = None
     """An existing folder that office and gateway both write to; `offices/NAME` of the data directory if not given."""
     interval_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0

@@ -6,12 +6,23 @@ Each adapter says in a pydantic model what it takes; this module only turns what
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from gateway.errors import Misconfigured
 from gateway.model import Problem
+
+
+def _absolute(path: Path) -> Path:
+    # An adapter does not know where the configuration lies, and where the process was started says nothing.
+    if not path.is_absolute():
+        raise ValueError("an absolute path is needed")
+    return path
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class Options(BaseModel):

@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from adapters.office import durable
 from gateway.errors import GatewayError, Refused, Retryable
 from gateway.model import Problem, Staff
-from gateway.ports import Chunks, Door, Submitted, Upload
+from gateway.ports import Chunks, Door, StatusDoor, Submitted, Upload
 
 LARGEST_RECORD = 1 << 20
 CHUNK = 256 << 10
@@ -222,6 +222,8 @@ class Outbox:
         return await door.submit(self._office, key, record, uploads())
 
     async def _report(self, signal: Signal, door: Door) -> dict[str, Any]:
+        if not isinstance(door, StatusDoor):
+            raise Refused([Problem("", "statuses-not-taken", "report statuses by the office API")])
         path = await asyncio.to_thread(self._checked, signal, signal.file, "")
         try:
             report = StatusReport.model_validate(await asyncio.to_thread(_json, path))

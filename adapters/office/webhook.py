@@ -25,7 +25,7 @@ import aiohttp
 from pydantic import Field, field_validator
 from yarl import URL
 
-from adapters.office.options import Options, read
+from adapters.office.options import AbsolutePath, Options, read
 from gateway.errors import Busy, Misconfigured, NeedsOperator, Unknown, Unreachable
 from gateway.model import Problem
 from gateway.ports import Door, Event, Handover, Office, OfficeContext
@@ -41,11 +41,11 @@ SECRET_BYTES = range(24, 65)
 class WebhookOptions(Options):
     url: str
     """Where the office listens: https, or http on this machine."""
-    secret_files: tuple[Path, ...] = ()
+    secret_files: tuple[AbsolutePath, ...] = ()
     """Files with one `whsec_…` each. Two during a roll: every post is signed with all of them."""
     secret_env: tuple[str, ...] = ()
     """Environment variables with one `whsec_…` each."""
-    ca_file: Path | None = None
+    ca_file: AbsolutePath | None = None
     """Who vouches for the office's certificate, where that is not a public authority."""
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
     connections: Annotated[int, Field(ge=1, le=100)] = 16

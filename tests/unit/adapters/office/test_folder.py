@@ -349,6 +349,16 @@ async def test_a_status_about_a_document_never_received_is_rejected(root):
     assert [(p["field"], p["code"]) for p in told["problems"]] == [("message_id", "not-found")]
 
 
+async def test_a_door_that_takes_no_statuses_is_no_reason_to_wait(root):
+    class DocumentsOnly:
+        submit, submit_edxml = Door.submit, Door.submit_edxml
+
+    put(root, "cv-1.status", {"message_id": "m-9", "code": "03"})
+    async with running(root, DocumentsOnly()):
+        told = result(await appears(root / "rejected/cv-1.status/cv-1.status.result.json"))
+    assert [problem["code"] for problem in told["problems"]] == ["statuses-not-taken"]
+
+
 async def test_a_status_without_a_code_is_rejected_by_the_name_of_the_field(root):
     put(root, "cv-1.status", {"message_id": "m-9", "colour": 1})
     async with running(root, Door()):
@@ -449,6 +459,12 @@ def test_a_folder_that_does_not_exist_is_found_before_start(tmp_path):
     assert [problem.code for problem in folder.check(options)] == ["missing"]
     with pytest.raises(Misconfigured):
         folder.connect(options, OfficeContext("so", tmp_path, {}, lambda: NOW))
+
+
+def test_a_relative_path_is_refused():
+    assert [(problem.field, problem.message) for problem in folder.check({"path": "share"})] == [
+        ("path", "Value error, an absolute path is needed")
+    ]
 
 
 def test_without_a_path_the_folder_is_the_gateways_own(tmp_path):

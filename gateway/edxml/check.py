@@ -12,7 +12,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any
 
 from lxml import etree
@@ -169,7 +168,7 @@ def _check_attachments(document: Document) -> Iterator[Problem]:
 def _check_texts(thing: Any, path: str) -> Iterator[Problem]:
     """Every text in it, by the model's own fields: forbidden characters, and lengths where there is one."""
     lengths = _LENGTHS.get(type(thing), {})
-    for name in _field_names(type(thing)):
+    for name in (field.name for field in fields(thing)):
         value = getattr(thing, name)
         shown = "from" if name == "sender" else name
         where = f"{path}.{shown}" if path else shown
@@ -187,11 +186,6 @@ def _check_texts(thing: Any, path: str) -> Iterator[Problem]:
 def _too_long(where: str, text: str, limit: int) -> Iterator[Problem]:
     if len(text) > limit:
         yield Problem(where, "too-long", f"is longer than {limit} characters", {"limit": str(limit)})
-
-
-@cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
 
 
 # --- the schema
@@ -230,7 +224,8 @@ def validate_xsd(envelope: bytes) -> list[Finding]:
     if schema.validate(tree):
         return []
     found: dict[str, Finding] = {}
-    for error in schema.error_log.filter_from_warnings():
+    errors: Any = schema.error_log  # the stubs do not know that it can be walked
+    for error in errors:
         where = _PREFIX.sub("", error.path or "").removeprefix("/*/")
         rule = _RULES.get(error.type_name, "is not of its type")
         found.setdefault(where, Finding("schema", "warning", where, rule))

@@ -31,7 +31,7 @@ COMMANDS: Final = {
 }
 
 
-class _Commands(TyperGroup):
+class Commands(TyperGroup):
     """Our own commands in the order of the table, then what other packages bring."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -57,7 +57,7 @@ class _Commands(TyperGroup):
         return command
 
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 def _say_version(wanted: bool) -> None:

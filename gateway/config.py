@@ -33,34 +33,47 @@ class _Section(BaseModel):
 
 class Listener(_Section):
     host: str = "127.0.0.1"
+    """Where to listen; off loopback only with TLS."""
     port: int = Field(default=0, ge=0, le=65535)
+    """0: any free one, told in the log."""
     certificate: Path | None = None
+    """PEM of the TLS certificate with its chain."""
     key: Path | None = None
+    """PEM of its key."""
     behind_tls_proxy: bool = False
     """Plain HTTP off loopback is refused unless a proxy in front speaks TLS."""
 
 
 class AxisSection(_Section):
     name: Name
+    """What routes, logs and metrics call it."""
     driver: str
+    """Name of an installed axis driver: `soap`."""
     system_id: str
     """Ours, on that axis."""
     axis_system_id: str
     """Theirs: whose receipts and replies count."""
     poll_seconds: Seconds = 5.0
+    """Between two looks at what waits for us."""
     edxml_signature: Literal["required", "if-present-report", "ignore"] = "required"
+    """What to demand of the signature inside a document: `if-present-report` never rejects, it tells."""
     fetch_attempts: int = Field(default=10, ge=1)
     """After so many failed fetches of one item it is held."""
     options: Mapping[str, Any] = Field(default_factory=dict)
+    """As the driver wants them, see below."""
 
 
 class OfficeSection(_Section):
     name: Name
+    """What keys, logs and metrics call it."""
     adapter: str
     """`webhook`, `folder`, or `pull` for an office that cannot listen."""
     organs: tuple[OrganCode, ...] = Field(min_length=1)
+    """Codes of the organs it owns; each belongs to one office."""
     language: Literal["vi", "en"] = "vi"
+    """Of what it is told."""
     options: Mapping[str, Any] = Field(default_factory=dict)
+    """As the adapter wants them, see below."""
 
 
 class RouteSection(_Section):
@@ -69,21 +82,29 @@ class RouteSection(_Section):
     organ: str
     """A code, or a pattern with one leading `*` (`*.G22`) or trailing `*` (`H08.*`), or `*` alone."""
     axis: Name
+    """The axis that takes it."""
     from_: dt.date | None = Field(default=None, alias="from")
+    """First day it holds, in Asia/Ho_Chi_Minh."""
     until: dt.date | None = None
+    """Last day."""
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Limits(_Section):
     attachment_bytes: int = Field(default=512 * MIB, gt=0)
+    """Of one attachment."""
     submission_bytes: int = Field(default=GIB, gt=0)
+    """Of all attachments of one submission."""
     edxml_bytes: int = Field(default=GIB, gt=0)
+    """Of one edXML file, ready-made or fetched."""
     record_bytes: int = Field(default=MIB, gt=0)
     """The JSON part."""
     attachments: int = Field(default=200, gt=0)
+    """In one document."""
     disk_reserve_bytes: int = Field(default=512 * MIB, ge=0)
     """Below this much free space the door answers 503 and fetching pauses."""
     uploads_at_once: int = Field(default=64, gt=0)
+    """At once, by one API key; a further one is told to come back later."""
 
 
 class Times(_Section):
@@ -92,11 +113,15 @@ class Times(_Section):
     chase_hours: float = Field(default=24, gt=0)
     """How long after `sent` a document may stay unanswered before it is closed as unanswered."""
     lease_seconds: Seconds = 120.0
+    """How long claimed work is ours; after a crash it is taken up again after this time."""
     longest_call_seconds: Seconds = 90.0
     """No call to an axis lasts longer without a sign of life; less than the lease."""
     retry_first_seconds: Seconds = 1.0
+    """First pause after a failure of a partner."""
     retry_longest_seconds: Seconds = 900.0
+    """Pauses double up to this."""
     block_seconds: Seconds = 60.0
+    """Between two signed blocks of the journal."""
 
 
 class Runner(_Section):
@@ -105,6 +130,7 @@ class Runner(_Section):
     in_flight: int = Field(default=32, ge=1, le=1000)
     """Stages running at once."""
     idle_seconds: Seconds = 0.5
+    """Between two looks for work when nothing announced any."""
     ask_before_repeating: bool = True
     """Only a test of what asking is good for turns this off."""
 
@@ -115,9 +141,13 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("data")
+    """The journal and the contents; on a local disk that keeps what it says it has written."""
     node: Name = "node-1"
+    """This process, among several on one journal."""
     language: Literal["vi", "en"] = "vi"
+    """Of what people read where no office's language is known."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Bodies, keys and subjects are in no log at any level."""
     keys: Path = Path("keys")
     """Our key pairs, `NAME.key.pem` beside `NAME.crt.pem`; several may be valid at once."""
     trust: Path = Path("trust")

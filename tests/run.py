@@ -173,6 +173,7 @@ GROUPS = (
     Group("contract", 45, ("tests/contract",)),
     Group("pipeline", 30, ("tests/pipeline",)),
     Group("web", 30, ("tests/web",)),
+    Group("mock_axis", 30, ("tests/mock_axis",)),
     Group("interop", 60, ("tests/interop",)),
     Group("security", 30, ("tests/security",)),
     Group("packaging", 30, ("tests/packaging",)),

@@ -1,0 +1,176 @@
+"""Write the reference pages of this folder from the code, so that they cannot differ from it.
+
+configuration.md comes from `gateway/config.py` and the sentences under its keys, metrics.md from `gateway.metrics`,
+command-line.md from the commands themselves. `python docs/reference/make.py` writes them; a test compares.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import typer
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from adapters.axis.soap.options import Options as SoapOptions
+from adapters.office.folder import FolderOptions
+from adapters.office.webhook import WebhookOptions
+from gateway import cli, config
+from gateway.metrics import Metrics
+
+HERE = Path(__file__).resolve().parent
+OPTIONS = {
+    '[axis.options] of driver = "soap"': SoapOptions,
+    '[office.options] of adapter = "webhook"': WebhookOptions,
+    '[office.options] of adapter = "folder"': FolderOptions,
+}
+MADE = "<!-- Written by docs/reference/make.py from the code: change it there. -->\n"
+
+
+def configuration() -> str:
+    lines = [
+        "# Configuration\n",
+        MADE,
+        "One TOML file, `lienthong.toml` unless a command is told otherwise; an example is `deploy/lienthong.toml`. Paths are relative to",
+        "the file. Unknown keys are refused by name, and `lienthong check-config FILE` reports all problems at once.\n",
+        "Every key can be overridden by the environment: `LIENTHONG_LOG_LEVEL=DEBUG`, `LIENTHONG_OFFICE_API__PORT=9000` (two underscores for",
+        "a section). Secrets are never values: an option names a file or an environment variable.\n",
+    ]
+    lines += _section("Top level", config.Settings)
+    for name, field in config.Settings.model_fields.items():
+        if kind := _model(field.annotation):
+            given = field.default if isinstance(field.default, BaseModel) else None
+            lines += _section(f"[{name}]" if given else f"[[{name}]]", kind, given)
+    for title, options in OPTIONS.items():
+        lines += _section(title, options)
+    return "\n".join(lines)
+
+
+def _section(title: str, section: type[BaseModel], given: BaseModel | None = None) -> Iterator[str]:
+    said = _sentences(section)
+    yield f"## {title}\n"
+    if text := section.__dict__.get("__doc__"):
+        yield f"{inspect.cleandoc(text)}\n"
+    yield "| key | default | meaning |"
+    yield "|---|---|---|"
+    for name, field in section.model_fields.items():
+        if _model(field.annotation):
+            continue
+        default = getattr(given, name) if given else field.get_default(call_default_factory=True)
+        shown = "**required**" if default is PydanticUndefined else f"`{_toml(default)}`" if default is not None else ""
+        choices = ", ".join(f"`{choice}`" for choice in _choices(field.annotation))
+        meaning = " ".join(part for part in (said.get(name), choices and f"One of {choices}.") if part)
+        yield f"| `{field.alias or name}` | {shown} | {meaning} |"
+    yield ""
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return tuple(annotation)
+    return ()
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case dict():
+            return "{}"
+        case tuple():
+            return "[]"
+        case _:
+            return f'"{value}"'
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def _sentences(section: type[BaseModel]) -> dict[str, str]:
+    """The string under each key of the class, as one line."""
+    (definition,) = ast.parse(inspect.getsource(section)).body
+    assert isinstance(definition, ast.ClassDef)
+    found = {}
+    for before, after in zip(definition.body, definition.body[1:], strict=False):
+        match before, after:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = " ".join(text.split()).replace("|", "\\|")
+    return found
+
+
+def metrics() -> str:
+    lines = [
+        "# Metrics\n",
+        MADE,
+        "`/metrics` of the operators' listener (loopback unless configured otherwise), in Prometheus' text format. Beside these there are the",
+        "`process_…` metrics of prometheus-client. Alerts on them: `deploy/prometheus/alerts.yml`, a page for each in `deploy/runbook/`.\n",
+        "| metric | type | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    made = Metrics()
+    for collector in vars(made).values():
+        described = collector.describe() if collector is not made.registry else []
+        for metric in described:
+            name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+            labels = ", ".join(f"`{label}`" for label in collector._labelnames)  # noqa: SLF001 - told nowhere else
+            lines.append(f"| `{name}` | {metric.type} | {labels} | {metric.documentation} |")
+    return "\n".join([*lines, ""])
+
+
+def command_line() -> str:
+    lines = [
+        "# Command line\n",
+        MADE,
+        "Every command says more with `--help`. Exit 0: done, readable or verified; 1: it failed, and one line on standard error says why;",
+        "2: the command line itself is wrong.\n",
+    ]
+    group = typer.main.get_command(cli.app)
+    assert isinstance(group, cli.Commands)
+    for name in group.list_commands(None):
+        lines += _command(f"lienthong {name}", group.get_command(None, name))
+    return "\n".join(lines)
+
+
+def _command(path: str, command: Any) -> Iterator[str]:
+    yield f"## {path}\n"
+    if text := inspect.cleandoc(command.help or ""):
+        yield f"{text}\n"
+    rows = [row for parameter in command.params if (row := _parameter(parameter))]
+    if rows:
+        yield from ("| argument or option | meaning |", "|---|---|", *rows, "")
+    for name, sub in getattr(command, "commands", {}).items():
+        yield from _command(f"{path} {name}", sub)
+
+
+def _parameter(parameter: Any) -> str | None:
+    if parameter.name in {"help", "install_completion", "show_completion"}:
+        return None
+    names = [*parameter.opts, *parameter.secondary_opts]
+    if parameter.param_type_name == "argument":
+        names = [parameter.name.upper()]
+    shown = ", ".join(f"`{name}`" for name in names)
+    meaning = getattr(parameter, "help", None) or ""
+    if parameter.required:
+        meaning += " (required)"
+    elif parameter.default not in {None, False, ""} and not callable(parameter.default):
+        meaning += f" (default `{parameter.default}`)"
+    return f"| {shown} | {meaning.strip()} |"
+
+
+PAGES = {"configuration.md": configuration, "metrics.md": metrics, "command-line.md": command_line}
+
+if __name__ == "__main__":
+    for page, text in PAGES.items():
+        (HERE / page).write_text(text(), encoding="utf-8")

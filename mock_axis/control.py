@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mock_axis.simulator import MockAxis
 
 PIECE = 1 << 20
+UPLOAD_LIMIT = 1 << 31
 
 
 class Control:
@@ -37,7 +38,7 @@ class Control:
         self._mock = mock
 
     def application(self) -> web.Application:
-        app = web.Application(client_max_size=0, middlewares=[_explain])
+        app = web.Application(client_max_size=UPLOAD_LIMIT, middlewares=[_explain])
         app.router.add_get("/state", self._state)
         app.router.add_get("/counts", self._counts)
         app.router.add_get("/messages", self._messages)

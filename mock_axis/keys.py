@@ -1,4 +1,4 @@
-"""Keys of one's own and certificates of others, from folders; reread when the files change.
+"""Keys of one's own and certificates of others, from folders; reread when the files change. Not for threads.
 
 `NAME.key.pem` beside `NAME.crt.pem` is a key pair; `SYSTEM/*.pem` are the certificates of a party and
 `SYSTEM/organs.txt` the organs it may speak for. Trust is by the very certificate, valid at the time asked.

@@ -158,7 +158,8 @@ class Operations:
         routing = self._route(read, now)
         message_id = get(call.element, "MessageId")
         axis_id = uuid.uuid4().hex
-        receipt = await asyncio.to_thread(self._receipt, call, message_id, axis_id, upload, now)
+        said = self._receipt(call, message_id, axis_id, upload, now)
+        receipt = await asyncio.to_thread(receipts.issue, said, self._keys.signing(now))
         message = Message(
             axis_id, call.system, message_id, read.kind, read.sender, read.document_id, read.to, read.attachments,
             read.priority, upload.size, upload.sha256, read.status_code, read.description, read.code,
@@ -210,9 +211,9 @@ class Operations:
         doubled = self._faults.strikes("delivered-twice", "Deliver")
         return now.timestamp() + (late.number("seconds", 5) if late else 0), 2 if doubled else 1
 
-    def _receipt(self, call: Call, message_id: str, axis_id: str, upload: Upload, now: dt.datetime) -> bytes:
+    def _receipt(self, call: Call, message_id: str, axis_id: str, upload: Upload, now: dt.datetime) -> Receipt:
         read = upload.read
-        receipt = Receipt(
+        return Receipt(
             receipt_id=uuid.uuid4().hex,
             kind="axis-accepted",
             issued_by=self.system,
@@ -227,7 +228,6 @@ class Operations:
             attachments=read.attachments,
             time=now,
         )
-        return receipts.issue(receipt, self._keys.signing(now))
 
     async def _spoil_receipt(self, operation: str, receipt: bytes) -> bytes:
         """The receipt given, or a wrong one in its place where a fault says so; the one kept stays right."""

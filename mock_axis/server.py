@@ -54,7 +54,7 @@ class Server:
         self._older: dict[str, Reply] = {}
 
     def application(self) -> web.Application:
-        app = web.Application(client_max_size=0)
+        app = web.Application(client_max_size=soap.ENVELOPE_LIMIT)
         app.router.add_post("/axis", self._post)
         app.router.add_get("/axis", self._describe)
         return app

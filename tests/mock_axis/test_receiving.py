@@ -82,7 +82,7 @@ async def test_confirming_again_is_harmless_and_keeps_every_receipt(mock, client
         {"attachments": ()},
         {"attachments": (("tep-1", "0" * 64),)},
     ],
-    ids=lambda changes: "-".join(changes),
+    ids="-".join,
 )
 async def test_a_receipt_that_differs_in_any_field_settles_nothing(mock, client, changes):
     await letter(mock)

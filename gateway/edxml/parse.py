@@ -219,7 +219,7 @@ class Splitter:
             parent = stack[-1]
             parent.children.append(node)
             if self._container is None:
-                if node.name in _CONTAINERS and parent.name in _CONTAINER_PARENTS:
+                if node.name in _CONTAINERS and all(above.name in _CONTAINER_PARENTS for above in stack):
                     self._enter_container(node)
             else:
                 self._on_start_of_attachment(node, parent)

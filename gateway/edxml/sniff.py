@@ -138,7 +138,7 @@ def unwrap(file: BinaryIO, name: str, *, limit: int = 512 << 20) -> Wrapped | No
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise EdxmlError("zip-damaged", "the zip around an attachment cannot be opened") from None
     entry = entries[0] if len(entries) == 1 else None
-    is_plain = entry is not None and not entry.flag_bits & 1 and not entry.is_dir()
+    is_plain = entry is not None and not entry.flag_bits & 1 and not entry.filename.endswith("/")
     if entry is None or not is_plain or entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         return None
     _refuse_bomb(entry.file_size, entry.compress_size, limit)

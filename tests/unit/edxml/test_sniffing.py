@@ -128,6 +128,10 @@ def test_names_keep_their_letters_and_their_extension(declared, name):
     assert names.safe_name(declared) == name
 
 
+def test_an_entry_without_a_name_is_an_entry_all_the_same():
+    assert unwrapped(assets.zipped(assets.PDF, name=""), "a.pdf") == assets.PDF
+
+
 def test_numbers_stand_before_the_extension():
     assert names.numbered("a.b.pdf", 2) == "a.b (2).pdf"
     assert names.numbered("không", 3) == "không (3)"

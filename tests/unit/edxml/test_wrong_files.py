@@ -97,3 +97,16 @@ def test_many_attachments_cost_time_in_proportion():
     began = time.perf_counter()
     assert len(parse.read(data).attachments) == 10_000
     assert time.perf_counter() - began < 3
+
+
+def test_what_looks_like_attachments_inside_the_header_stays_in_the_envelope():
+    hidden = "<edXML><AttachmentEncoded><Attachment/></AttachmentEncoded></edXML>"
+    parsed = parse.read(assets.sound(header=assets.HEADER + hidden))
+    assert hidden.encode() in parsed.envelope
+    assert [a.name for a in parsed.attachments] == ["tờ trình.pdf"]
+
+
+def test_the_generator_writes_one_file_per_case(tmp_path):
+    assets.main(tmp_path / "files")
+    written = len(list((tmp_path / "files").iterdir()))
+    assert written == len(assets.REFUSED) + len(assets.ODD) + len(assets.NAMES)

@@ -170,7 +170,60 @@ def test_a_second_manifest_is_refused():
 
 
 def test_a_second_signature_is_refused():
-    assert check(edited(".//d:Signature", lambda own: own.addnext(copy.deepcopy(own)))).verdict == "invalid"
+    report = check(edited(".//d:Signature", lambda own: own.addnext(copy.deepcopy(own))))
+    assert (report.verdict, codes(report)) == ("invalid", ["form"])
+
+
+def test_an_id_repeated_within_the_signature_is_refused():
+    report = check(edited(".//d:KeyInfo", lambda info: info.set("Id", "edxml-manifest")))
+    assert (report.verdict, codes(report)) == ("invalid", ["form"])
+
+
+def signed_lines(*lines):
+    """A file whose signer, of all people trusted, made a Manifest of other lines than ours."""
+    pair = pki.valid(pki.GATEWAY).pair()
+    written = f' Id="m">{"".join(map(signature.write_reference, lines))}</ds:Manifest>'
+    digest = markup.sha256(f'<ds:Manifest xmlns:ds="{markup.DS}"{written}'.encode())
+    core = signature.Reference("#m", digest, (markup.EXC_C14N,), edxml_signature.MANIFEST_TYPE)
+    made = signature.write([core], pair, objects=f"<ds:Object><ds:Manifest{written}</ds:Object>")
+    return edited(".//d:Signature", lambda own: own.getparent().replace(own, etree.fromstring(made)))
+
+
+def line(uri, *transforms):
+    root = etree.fromstring(document_file())
+    found = root.find(f".//e:{uri.removeprefix('edxml:')}", NS) if uri.startswith("edxml:Message") else None
+    digest = b"0" * 32 if found is None else markup.sha256(markup.canonical(found))
+    return signature.Reference(uri, digest, transforms)
+
+
+HEADER = line("edxml:MessageHeader", markup.EXC_C14N)
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict", "code"),
+    [
+        ([line("cid:1"), line("cid:2")], "invalid", "not-covered"),
+        ([HEADER, HEADER], "invalid", "form"),
+        ([HEADER, line("cid:1"), line("cid:1")], "invalid", "form"),
+        ([HEADER, line("http://example.invalid/")], "invalid", "form"),
+        ([HEADER, line("cid:1", markup.EXC_C14N)], "indeterminate", "algorithm"),
+        ([line("edxml:MessageHeader")], "indeterminate", "algorithm"),
+    ],
+)
+def test_a_manifest_of_other_lines_is_refused_whoever_signed_it(lines, verdict, code):
+    report = check(signed_lines(*lines))
+    assert (report.verdict, codes(report)) == (verdict, [code])
+
+
+def test_what_a_signed_manifest_leaves_out_is_extra():
+    report = check(signed_lines(HEADER))
+    assert report.verdict == "invalid"
+    assert report.lines == (
+        ("MessageHeader", "intact"),
+        ("edXMLManifest", "extra"),
+        ("cid:1", "extra"),
+        ("cid:2", "extra"),
+    )
 
 
 def test_a_stranger_s_signature_cannot_be_judged_and_names_its_certificate():

@@ -114,6 +114,23 @@ def test_a_second_signature_is_refused():
     assert refused(body.replace(b"</Receipt>", signature + b"</Receipt>")) == "form"
 
 
+def test_a_signature_within_the_signature_is_refused():
+    body = issued()
+    signature = body[body.index(b"<ds:Signature") : body.index(b"</Receipt>")]
+    nested = body.replace(b"</ds:Signature>", b"<ds:Object>" + signature + b"</ds:Object></ds:Signature>")
+    assert refused(nested) == "form"
+
+
+def test_a_second_certificate_beside_the_signer_s_is_refused():
+    body, other = issued(), issued(pki.stranger())
+    start, end = other.index(b"<ds:X509Certificate>"), other.index(b"</ds:X509Data>")
+    assert refused(body.replace(b"</ds:X509Data>", other[start:end] + b"</ds:X509Data>")) == "form"
+
+
+def test_a_receipt_over_the_limit_is_not_even_parsed():
+    assert refused(b"<a>" + b"<b/>" * 300_000 + b"</a>") == "not-xml"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [

@@ -142,6 +142,22 @@ def test_a_doubled_part_is_refused(path):
     assert refused(etree.tostring(root)) == "form"
 
 
+@pytest.mark.parametrize("tag", [f"{{{wssecurity.WSSE}}}Security", f"{{{markup.DS}}}Signature"])
+def test_a_further_one_hidden_in_another_header_is_refused(tag):
+    root = etree.fromstring(secured())
+    etree.SubElement(etree.SubElement(root[0], "{urn:test}Wrapper"), tag)
+    assert refused(etree.tostring(root)) == "form"
+
+
+def test_a_comment_in_signed_info_is_not_part_of_what_is_signed():
+    root = etree.fromstring(secured())
+    value = root.find(".//d:DigestValue", NS)
+    comment = etree.Comment("x")
+    value.append(comment)
+    comment.tail, value.text = value.text[8:], value.text[:8]
+    assert check(etree.tostring(root)).signer == pki.AXIS
+
+
 def test_a_signature_outside_the_security_header_is_refused():
     root = etree.fromstring(secured())
     root[0].append(one(root, "//d:Signature"))

@@ -24,6 +24,8 @@ Check = Callable[[bytes, bytes], bool]
 MOST_ENTRIES = 50_000
 """In one block: bounds the memory that closing and checking one need."""
 
+_BEFORE_ALL = -(1 << 63)
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -133,7 +135,7 @@ def verify(tx: Transaction, check: Check | None) -> VerifyReport:
         else:
             faults.append(fault)
     blocks = 0
-    digest, covered = "", 0
+    digest, covered = "", _BEFORE_ALL
     for row in tx.stream(queries.BLOCKS):
         block, found = _block(row, blocks, digest, check)
         faults += found

@@ -271,6 +271,8 @@ class Journal:
             if not await self._store.write(partial(blocks.keep_block, block=block, leaves=leaves, signature=signature)):
                 break
             newest = block
+            if block.count < blocks.MOST_ENTRIES:
+                break
         return newest
 
     async def verify(self, check: blocks.Check | None = None) -> VerifyReport:

@@ -135,7 +135,8 @@ CONFIRMED_BUT_LISTED = Query(
         message.c.direction == "in",
         message.c.axis == bindparam("axis"),
         message.c.axis_id == bindparam("axis_id"),
-        message.c.state.in_(("confirmed", "trusted", "closed", "rejected")),
+        message.c.state != "announced",
+        message.c.state != "received",
         receipt.c.given == 1,
     )
     .order_by(receipt.c.number)

@@ -56,7 +56,7 @@ class _Segment:
         while view:
             written = os.pwrite(self._descriptor, view, position)
             view, position = view[written:], position + written
-        self._end = position
+        self._end = max(position, offset + 1)  # an empty content has a place of its own too
         return offset
 
     def sync(self) -> None:

@@ -48,6 +48,8 @@ class Group:
     """Seconds on two cores."""
     folders: tuple[str, ...] = ()
     run: Callable[["Group", bool], Count] | None = None
+    workers: int = 0
+    """Processes side by side; 0: one, for tests that measure or fill the machine themselves."""
     installed: bool = False
     """Run against the wheel, in an environment that holds nothing else."""
 
@@ -83,13 +85,15 @@ def _pytest(group: Group, full: bool) -> Count:
     if group.installed:
         environment["LIENTHONG_COMMAND"] = str(_installed() / "bin" / "lienthong")
         environment["PYTHONSAFEPATH"] = "1"
-    return _run_pytest(BIN / "python", group.name, folders, environment, full)
+    return _run_pytest(BIN / "python", group, folders, environment, full)
 
 
-def _run_pytest(python: Path, name: str, folders: list[str], environment: dict[str, str], full: bool) -> Count:
-    report = REPORTS / f"{name}.xml"
+def _run_pytest(python: Path, group: Group, folders: list[str], environment: dict[str, str], full: bool) -> Count:
+    report = REPORTS / f"{group.name}.xml"
     report.unlink(missing_ok=True)
     options = ["-q", "--no-header", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    if group.workers:
+        options += ["-n", str(group.workers)]
     if not full:
         options += ["-m", "not slow"]
     done = subprocess.run([python, "-m", "pytest", *options, *folders], cwd=ROOT, env=environment, check=False)
@@ -150,7 +154,7 @@ def _interpreters(group: Group, full: bool) -> Count:
             _quiet(*pip, "--no-deps", "--no-build-isolation", "--editable", ".")
             (environment / ".installed").touch()
         folders = [folder for folder in group.folders if (ROOT / folder).exists()]
-        count.add(_run_pytest(environment / "bin" / "python", python.name, folders, dict(os.environ), full))
+        count.add(_run_pytest(environment / "bin" / "python", group, folders, dict(os.environ), full))
     return count
 
 
@@ -169,18 +173,18 @@ def _further_pythons() -> list[Path]:
 
 GROUPS = (
     Group("checks", 40, run=_checks),
-    Group("unit", 45, ("tests/unit",)),
-    Group("contract", 45, ("tests/contract",)),
+    Group("unit", 45, ("tests/unit",), workers=2),
+    Group("contract", 45, ("tests/contract",), workers=2),
     Group("pipeline", 30, ("tests/pipeline",)),
     Group("web", 30, ("tests/web",)),
-    Group("mock_axis", 30, ("tests/mock_axis",)),
+    Group("mock_axis", 30, ("tests/mock_axis",), workers=2),
     Group("interop", 60, ("tests/interop",)),
     Group("security", 30, ("tests/security",)),
     Group("packaging", 30, ("tests/packaging",)),
     Group("deploy", 20, ("tests/deploy",)),
     Group("e2e", 90, ("tests/e2e",), installed=True),
     Group("storm", 60, ("tests/crash", "tests/storm"), installed=True),
-    Group("interpreters", 90, ("tests/unit",), run=_interpreters),
+    Group("interpreters", 90, ("tests/unit",), run=_interpreters, workers=2),
 )
 PLAIN = {"assets", "fakes", "bench"}
 

@@ -69,6 +69,8 @@ def check(options: Mapping[str, Any]) -> list[Problem]:
         return list(exc.problems)
     if settings.path is not None and not settings.path.is_dir():
         return [Problem("path", "missing", f"{settings.path} is not a folder; make it, or mount it")]
+    if settings.path is not None and not os.access(settings.path, os.R_OK | os.W_OK | os.X_OK):
+        return [Problem("path", "unwritable", f"{settings.path} must be readable and writable for the gateway")]
     return []
 
 

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import socket
+import ssl
 from email.utils import format_datetime
 
 import pytest
@@ -16,6 +17,7 @@ from adapters.office import webhook
 from gateway.errors import Busy, Misconfigured, NeedsOperator, Unknown, Unreachable
 from gateway.model import Document, Organ
 from gateway.ports import Event, Handover, OfficeContext
+from mock_axis import pki
 
 NOW = dt.datetime(2026, 3, 2, 8, 0, tzinfo=dt.UTC)
 OLD = b"o" * 32
@@ -41,13 +43,13 @@ class Listener:
         self.requests = []
         self.status, self.headers, self.wait = 204, {}, 0.0
 
-    async def start(self):
+    async def start(self, tls=None):
         app = web.Application()
         app.router.add_post("/hook", self._take)
         app.router.add_post("/other", self._take)
         self.runner = web.AppRunner(app)
         await self.runner.setup()
-        await web.TCPSite(self.runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self.runner, "127.0.0.1", 0, ssl_context=tls).start()
         self.url = f"http://127.0.0.1:{self.runner.addresses[0][1]}/hook"
 
     async def _take(self, request):
@@ -185,6 +187,25 @@ async def test_a_redirect_is_not_followed(office, listener):
 async def test_a_proxy_in_the_environment_is_not_used(office, listener, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     await office.hand_over(handover())
+    assert len(listener.requests) == 1
+
+
+async def test_a_certificate_counts_only_by_the_authority_that_was_named(secret_file, tmp_path):
+    tls = pki.make(tmp_path / "pki").tls
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tls / "server.crt.pem", tls / "server.key.pem")
+    listener = Listener()
+    await listener.start(context)
+    options = {"url": listener.url.replace("http:", "https:"), "secret_files": [str(secret_file)]}
+    of = OfficeContext("so-noi-vu", tmp_path, {}, lambda: NOW)
+    trusting = webhook.connect({**options, "ca_file": str(tls / "ca.crt.pem")}, of)
+    await trusting.hand_over(handover())
+    await trusting.close()
+    wary = webhook.connect(options, of)
+    with pytest.raises(Unreachable, match="ClientConnectorCertificateError"):
+        await wary.hand_over(handover())
+    await wary.close()
+    await listener.runner.cleanup()
     assert len(listener.requests) == 1
 
 

@@ -138,24 +138,39 @@ _made: set[str] = set()
 def _quiet(*command: str | Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
+        raise Trouble(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
+
+
+class Trouble(Exception):
+    """A group cannot even begin; it counts as one failure."""
 
 
 def _interpreters(group: Group, full: bool) -> Count:
     """Unit tests on every further Python from 3.11 up that this machine has."""
     count = Count()
+    folders = [folder for folder in group.folders if (ROOT / folder).exists()]
     for python in _further_pythons():
-        environment = BUILD / python.name
-        print(f"{python}")
-        if not (environment / ".installed").exists():
-            _quiet(python, "-m", "venv", "--clear", environment)
-            pip = (environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
-            _quiet(*pip, "--require-hashes", "-r", "requirements/dev.txt")
-            _quiet(*pip, "--no-deps", "--no-build-isolation", "--editable", ".")
-            (environment / ".installed").touch()
-        folders = [folder for folder in group.folders if (ROOT / folder).exists()]
+        if subprocess.run([python, "-c", "import ensurepip"], capture_output=True, check=False).returncode:
+            count.add(Count(skipped=1, reasons=[f"{python}: it has no venv (Debian package {python.name}-venv)"]))
+            continue
+        print(python, flush=True)
+        environment = _environment(python)
         count.add(_run_pytest(environment / "bin" / "python", group, folders, dict(os.environ), full))
     return count
+
+
+def _environment(python: Path) -> Path:
+    """The locked environment of `make install` for another interpreter, kept until the lock changes."""
+    environment = BUILD / python.name
+    stamp = environment / ".installed"
+    sources = [ROOT / "requirements" / "dev.txt", ROOT / "pyproject.toml"]
+    if not stamp.exists() or any(path.stat().st_mtime > stamp.stat().st_mtime for path in sources):
+        _quiet(python, "-m", "venv", "--clear", environment)
+        pip = (environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+        _quiet(*pip, "--require-hashes", "-r", "requirements/dev.txt")
+        _quiet(*pip, "--no-deps", "--no-build-isolation", "--editable", ".")
+        stamp.touch()
+    return environment
 
 
 def _further_pythons() -> list[Path]:
@@ -205,7 +220,11 @@ def main(arguments: list[str]) -> int:
     for group in chosen:
         print(f"\n=== {group.name} (budget {group.budget} s)", flush=True)
         began = time.monotonic()
-        count = (group.run or _pytest)(group, full)
+        try:
+            count = (group.run or _pytest)(group, full)
+        except Trouble as trouble:
+            print(trouble)
+            count = Count(failed=1)
         took = time.monotonic() - began
         total.add(count)
         over = "  FAR OVER BUDGET" if took > group.budget * FAR and not full else ""

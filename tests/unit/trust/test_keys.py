@@ -4,7 +4,7 @@ import pytest
 
 from gateway.errors import Misconfigured, NeedsOperator
 from gateway.trust.errors import SignatureInvalid
-from gateway.trust.keys import KeyRing, Keys, Party, TrustStore
+from gateway.trust.keys import KeyRing, Keys, OwnKeys, Party, TrustStore
 from tests import pki
 
 DAY = dt.timedelta(days=1)
@@ -147,3 +147,13 @@ def test_an_explicit_reload_says_what_is_wrong(keys, tmp_path):
     (tmp_path / "trust" / pki.AXIS / "bad.pem").write_text("none")
     with pytest.raises(Misconfigured):
         keys.reload()
+
+
+def test_on_the_road_inside_our_own_keys_are_the_only_party(tmp_path):
+    keys = OwnKeys(pki.write_keys(tmp_path, pki.valid(pki.GATEWAY)), "inside")
+    keys.look_every = 0
+    assert set(keys.trust.parties) == {"inside"}
+    assert keys.trust.owner(pki.valid(pki.GATEWAY).pair().der).system_id == "inside"
+    assert keys.trust.owner(pki.valid(pki.AXIS).pair().der) is None
+    pki.write_keys(tmp_path, pki.valid("renewed"))
+    assert keys.trust.owner(pki.valid("renewed").pair().der).system_id == "inside"

@@ -2,8 +2,6 @@
 
 import datetime as dt
 import hashlib
-import importlib.util
-from pathlib import Path
 
 import pybase64
 
@@ -112,15 +110,3 @@ def written(pieces, files=FILES):
         piece.data if isinstance(piece, build.Literal) else pybase64.b64encode(by_digest[piece.content.sha256])
         for piece in pieces
     )
-
-
-def _load_assets():
-    """The generator stands outside every package, to be run on its own."""
-    path = Path(__file__).parents[2] / "assets" / "make_edxml.py"
-    spec = importlib.util.spec_from_file_location("make_edxml", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-assets = _load_assets()

@@ -6,8 +6,7 @@ import pytest
 
 from gateway.edxml import build, check, parse
 from gateway.model import Business, Organ
-
-from .making import SIGNATURE, full_document, full_status, written
+from tests.unit.edxml.making import SIGNATURE, full_document, full_status, written
 
 
 def changed(**changes):

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from gateway.commands.inspect import inspect
 from gateway.edxml import build
-
-from .making import FILES, SIGNATURE, assets, full_document, full_status, held, written
+from tests.assets import make_edxml as assets
+from tests.unit.edxml.making import FILES, SIGNATURE, full_document, full_status, held, written
 
 app = Typer()
 app.command()(inspect)

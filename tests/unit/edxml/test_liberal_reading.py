@@ -7,8 +7,7 @@ from lxml import etree
 from gateway.edxml import check, parse
 from gateway.edxml.codes import pad_status, read_status
 from gateway.edxml.values import read_date, read_moment, write_moment
-
-from .making import assets
+from tests.assets import make_edxml as assets
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 

@@ -6,8 +6,7 @@ from lxml import etree
 
 from gateway.edxml import build, parse
 from schemas import EDXML_NAMESPACE
-
-from .making import FILES, SIGNATURE, full_document, full_status, held, written
+from tests.unit.edxml.making import FILES, SIGNATURE, full_document, full_status, held, written
 
 NS = {"e": EDXML_NAMESPACE, "ds": "http://www.w3.org/2000/09/xmldsig#"}
 

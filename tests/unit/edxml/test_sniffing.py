@@ -6,8 +6,7 @@ import pytest
 
 from gateway.edxml import names, sniff
 from gateway.edxml.findings import EdxmlError
-
-from .making import assets
+from tests.assets import make_edxml as assets
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ import pytest
 
 from gateway.edxml import parse
 from gateway.edxml.words import _VI
-
-from .making import assets
+from tests.assets import make_edxml as assets
 
 INSPECTED = {"type-mislabelled", "attachment-damaged", "zip-bomb", "zip-damaged"}
 

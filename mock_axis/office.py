@@ -45,8 +45,8 @@ class Faults:
 class SampleOffice:
     """Use as an async context manager, or `start` and `close`.
 
-    `gateway` is the base URL of the office API and `key` ours there; both may be set later. `secrets` are the
-    `whsec_…` that the gateway may sign with.
+    `gateway` is the base URL of the office API and `key` ours there; `connect` tells them later, when the gateway
+    that needs our URL first is running. `secrets` are the `whsec_…` that the gateway may sign with.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class SampleOffice:
         self._secrets = [base64.b64decode(secret.removeprefix("whsec_")) for secret in secrets]
         self.faults = faults or Faults()
         self._random = random.Random(seed)
+        self._patience, self._seed = patience, seed
         self.client = OfficeClient(gateway, key, patience=patience, seed=seed)
         self.url = ""
         """Where webhooks go, once started."""
@@ -91,6 +92,11 @@ class SampleOffice:
         await web.TCPSite(self._runner, host, port).start()
         self.url = f"http://{host}:{self._runner.addresses[0][1]}/webhook"
         return self.url
+
+    async def connect(self, gateway: str, key: str) -> None:
+        """Speak to this gateway from now on."""
+        await self.client.close()
+        self.client = OfficeClient(gateway, key, patience=self._patience, seed=self._seed)
 
     async def close(self) -> None:
         if self._runner is not None:

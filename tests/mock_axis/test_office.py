@@ -204,6 +204,14 @@ async def test_a_gateway_that_is_not_there_is_given_up_after_the_patience(tmp_pa
     await client.close()
 
 
+async def test_it_can_be_told_later_where_the_gateway_is(gateway, tmp_path):
+    async with SampleOffice(tmp_path / "office", gateway="http://127.0.0.1:1", patience=0.1) as office:
+        with pytest.raises(NoAnswer):
+            await office.client.document("m-1")
+        await office.connect(gateway.url, "lt_key")
+        assert (await office.client.document("m-1"))["message_id"] == "m-1"
+
+
 async def test_it_asks_what_became_of_a_letter(office):
     assert (await office.client.document("m-1"))["state"] == "sent"
 

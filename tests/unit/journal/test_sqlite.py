@@ -1,0 +1,191 @@
+"""What is particular to SQLite: group commit, the disk's failures, and a claim that the backlog does not slow."""
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from gateway.errors import Busy, StorageBroken
+from gateway.journal import Journal, queries
+from gateway.journal.sqlite import SqliteStore, connect, prepare
+from gateway.states import State
+from tests.contract.journals import LEASE, Clock, accepted, message, submission, to
+
+PUT = queries.Query(queries.insert(queries.role), "name", "holder", "until")
+COUNT = queries.Query(queries.select(queries.func.count()).select_from(queries.role))
+
+
+@pytest.fixture
+async def store(tmp_path):
+    prepare(tmp_path / "journal.db")
+    opened = SqliteStore(tmp_path / "journal.db")
+    yield opened
+    await opened.close()
+
+
+def put(name):
+    return lambda tx: tx.run(PUT, {"name": name, "holder": "x", "until": 0})
+
+
+def count(tx):
+    return tx.one(COUNT)[0]
+
+
+async def gathered(*units):
+    return await asyncio.gather(*units, return_exceptions=True)
+
+
+async def together(store, *units):
+    """Units that wait at the same time, so that they share a commit."""
+    gate = threading.Event()
+    first = asyncio.ensure_future(store.write(lambda _: gate.wait()))
+    await asyncio.sleep(0.05)
+    rest = asyncio.ensure_future(gathered(*(store.write(unit) for unit in units)))
+    await asyncio.sleep(0.05)
+    gate.set()
+    await first
+    return await rest
+
+
+async def test_a_unit_that_fails_undoes_only_itself(store):
+    results = await together(store, put("a"), put("a"), put("b"))
+    assert isinstance(results[1], sqlite3.IntegrityError)
+    assert [results[0], results[2]] == [1, 1]
+    assert await store.read(count) == 2
+
+
+async def test_a_unit_with_a_bug_in_its_statement_undoes_only_itself(store):
+    def bug(tx):
+        tx._cursor.execute("INSERT INTO nowhere VALUES (1)")
+
+    results = await together(store, put("a"), bug, put("b"))
+    assert isinstance(results[1], sqlite3.OperationalError)
+    assert await store.read(count) == 2
+
+
+async def test_units_that_wait_share_a_commit(store):
+    commits = []
+    store._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    await together(store, *(put(str(n)) for n in range(50)))
+    assert len(commits) == 2
+
+
+async def test_a_full_disk_fails_every_unit_of_the_group_and_later_units_go_on(store):
+    pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
+    store._writer.execute(f"PRAGMA max_page_count={pages}").close()
+
+    def big(tx):
+        tx.run(PUT, {"name": "big", "holder": "x" * 100_000, "until": 0})
+
+    results = await together(store, put("a"), big, put("b"))
+    assert [type(result) for result in results] == [Busy] * 3
+    assert results[0].code == "disk-full"
+    assert await store.read(count) == 0
+    store._writer.execute("PRAGMA max_page_count=1000000").close()
+    await store.write(big)
+    assert await store.read(count) == 1
+
+
+async def test_a_commit_that_fails_fails_every_unit_of_its_group_and_later_units_go_on(store):
+    def broken_promise(tx):
+        tx._cursor.execute("PRAGMA defer_foreign_keys=ON")
+        tx._cursor.execute("INSERT INTO extra VALUES ('no such message', 'x', '')")
+
+    results = await together(store, put("a"), broken_promise, put("b"))
+    assert [type(result) for result in results] == [sqlite3.IntegrityError] * 3
+    assert await store.read(count) == 0
+    assert await store.write(put("c")) == 1
+
+
+async def test_a_disk_that_breaks_its_word_fails_the_group_and_ends_all_writing(tmp_path):
+    prepare(tmp_path / "journal.db")
+    told = []
+    store = SqliteStore(tmp_path / "journal.db", told.append)
+
+    def failing(tx):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_IOERR_FSYNC, "SQLITE_IOERR_FSYNC"
+        raise error
+
+    results = await together(store, put("a"), failing, put("b"))
+    assert [type(result) for result in results] == [StorageBroken] * 3
+    with pytest.raises(StorageBroken):
+        await store.write(put("c"))
+    assert len(told) == 1
+    await store.close()
+    with contextlib.closing(connect(tmp_path / "journal.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM role").fetchone() == (0,)
+
+
+async def test_a_cancelled_caller_does_not_stop_the_work_nor_the_others(store):
+    gate = threading.Event()
+    first = asyncio.ensure_future(store.write(lambda _: gate.wait()))
+    second = asyncio.ensure_future(store.write(put("a")))
+    await asyncio.sleep(0.05)
+    second.cancel()
+    gate.set()
+    await first
+    assert await store.write(put("b")) == 1
+    assert await store.read(count) == 2
+
+
+async def test_readers_cannot_write(store):
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await store.read(put("a"))
+
+
+# --- claims and the backlog -------------------------------------------------------------------------------------
+
+
+def plan(path, query, **values):
+    with contextlib.closing(connect(path)) as connection:
+        sql = query.sql("sqlite")
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", query.complete(values)).fetchall()
+    return [row[3] for row in rows]
+
+
+def test_claims_step_into_the_index_of_what_is_due_and_scan_no_messages(tmp_path):
+    prepare(tmp_path / "journal.db")
+    due = plan(
+        tmp_path / "journal.db",
+        queries.due_in_lane(frozenset()),
+        endpoint="e",
+        urgency=0,
+        now=0,
+        limit=1,
+    )
+    assert [line.split(" AND due_at")[0] for line in due] == [
+        "SEARCH message USING INDEX ix_message_due (endpoint=? AND urgency=?"
+    ]
+    lanes = plan(tmp_path / "journal.db", queries.LANES, now=0)
+    over_messages = [line for line in lanes if "message" in line]
+    assert over_messages
+    assert all(line.startswith("SEARCH message USING COVERING INDEX ix_message_due") for line in over_messages), lanes
+
+
+async def test_a_claim_costs_the_same_with_a_long_backlog_and_many_finished(tmp_path):
+    clock = Clock()
+    journal = await Journal.open(tmp_path / "journal.db", now=clock)
+
+    async def measured():
+        taken = []
+        for _ in range(20):
+            began = time.perf_counter()
+            [work] = await journal.claim("node-1", 1, LEASE)
+            taken.append(time.perf_counter() - began)
+            await journal.settle(work, to(State.PACKED))
+        return sorted(taken)[len(taken) // 2]
+
+    for _ in range(20):
+        await accepted(journal, endpoint="axis:national")
+    alone = await measured()
+    finished = [message(state=State.CLOSED) for _ in range(10_000)]
+    put_off = [message(endpoint="axis:national", due_at=clock() + LEASE * 9) for _ in range(5_000)]
+    waiting = [message(endpoint=f"office:{n % 9}") for n in range(5_000)]
+    await journal.accept(submission(*finished, *put_off, *waiting))
+    with_backlog = await measured()
+    await journal.close()
+    assert with_backlog < alone * 4 + 0.002, (alone, with_backlog)

@@ -233,7 +233,7 @@ def main(arguments: list[str]) -> int:
             f" {took:6.1f} s of {group.budget} s{over}"
         )
     print("\n" + "\n".join(lines))
-    for reason in total.reasons:
+    for reason in dict.fromkeys(total.reasons):
         print(f"skipped: {reason}")
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
     return 1 if total.failed or not total.passed else 0

@@ -19,9 +19,6 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self.build = Gauge(
-            "lienthong_build", "1, labelled with what is running.", ["version", "node"], registry=registry
-        )
         self.messages = Gauge(
             "lienthong_messages", "Messages in the journal.", ["direction", "state"], registry=registry
         )

@@ -27,7 +27,7 @@ def test_every_query_names_an_existing_metric():
 def test_every_metric_of_ours_is_somewhere_on_the_dashboard():
     shown = set().union(*(metrics_in(expression) for expression in expressions()))
     counted = {name for name in NAMES if name.startswith("lienthong_") and not name.endswith("_sum")}
-    assert counted - shown == {"lienthong_build"}
+    assert counted <= shown
 
 
 def test_prometheus_can_parse_every_query(tmp_path):

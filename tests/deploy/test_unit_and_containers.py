@@ -1,5 +1,6 @@
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,31 @@ def test_systemd_calls_the_unit_hardly_exposed(unit):
     level = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
     assert level
     assert float(level[1]) <= MOST_EXPOSED
+
+
+def test_the_libraries_live_without_memory_that_is_writable_and_executable():
+    """What `MemoryDenyWriteExecute=yes` of the unit takes away."""
+    assert "MemoryDenyWriteExecute=yes" in UNIT.read_text(encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", DENIED], capture_output=True, text=True, check=False)
+    if done.returncode == NO_SUCH_DENIAL:
+        pytest.skip("this kernel cannot deny it to a process (Linux 6.3+)")
+    assert done.returncode == 0, done.stderr
+
+
+NO_SUCH_DENIAL = 77
+DENIED = f"""
+import ctypes, mmap, sys
+PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN = 65, 1
+if ctypes.CDLL(None).prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0):
+    sys.exit({NO_SUCH_DENIAL})
+import gateway.app, gateway.cli, adapters.axis.soap, adapters.office.webhook, adapters.office.folder
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+key = rsa.generate_private_key(65537, 2048)
+key.public_key().verify(key.sign(b"x", padding.PKCS1v15(), hashes.SHA256()), b"x", padding.PKCS1v15(), hashes.SHA256())
+import lxml.etree, pybase64
+lxml.etree.fromstring(b"<a/>"), pybase64.b64encode(b"x" * 100_000)
+"""
 
 
 def test_the_service_and_the_container_import_nothing_from_the_folder_they_run_in():

@@ -20,7 +20,15 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from gateway.errors import GatewayError
 
-PINNED: Final = ("aiohttp.access", "asyncio", "signxml", "zeep", "pyhanko", "pyhanko_certvalidator")
+PINNED: Final = (
+    "aiohttp.access",
+    "alembic.runtime.plugins",
+    "asyncio",
+    "signxml",
+    "zeep",
+    "pyhanko",
+    "pyhanko_certvalidator",
+)
 """Loggers that at DEBUG write whole documents, bodies or requests, or more than anybody reads: at WARNING always."""
 
 FORBIDDEN: Final = frozenset(

@@ -1,0 +1,73 @@
+"""`lienthong bench`: what the gateway costs, measured on the machine it is run on; see docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mock_axis.bench_exchange import Load
+from mock_axis.bench_exchange import exchange as measure_exchange
+from mock_axis.bench_rig import DoesNotCount, Told
+
+bench = typer.Typer(help="Measure the gateway, with the mock axis beside it.", no_args_is_help=True)
+
+Documents = Annotated[int, typer.Option(min=2, help="In each run, after the warm-up.")]
+Size = Annotated[int, typer.Option(min=1, help="Of each document's attachment, in bytes.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A short form: shows that it runs; its figures mean little.")]
+Pairs = Annotated[int, typer.Option(min=1, help="How often the two are measured in turn.")]
+
+
+@bench.callback()
+def group() -> None:
+    """Keep `exchange` a sub-command, however many there are."""
+
+
+@bench.command()
+def exchange(
+    documents: Documents = 1000, size: Size = 100_000, pairs: Pairs = 5, quick: Quick = False, as_json: Json = False
+) -> None:
+    """CPU per document on the whole road, beside the floor; documents per second; latency."""
+    load = Load(min(documents, 60), size, warm_up=20) if quick else Load(documents, size)
+    pairs, seconds = (1, 3.0) if quick else (pairs, 25.0)
+    show(as_json, lambda folder, telling: measure_exchange(folder, load, pairs, seconds, telling), load.documents)
+
+
+Telling = Callable[[str], Told]
+
+
+def show(
+    as_json: bool, measure: Callable[[Path, Telling], Coroutine[Any, Any, dict[str, Any]]], documents: int
+) -> None:
+    """Measure in a folder of its own, and print what came out. Exits 1 where the run does not count."""
+    with tempfile.TemporaryDirectory(prefix="lienthong-bench-", dir=Path.cwd()) as folder, progress(documents) as told:
+        try:
+            result = asyncio.run(measure(Path(folder), told))
+        except DoesNotCount as error:
+            print(f"the run does not count: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+    print(json.dumps(result, indent=None if as_json else 2, ensure_ascii=False))
+
+
+@contextmanager
+def progress(documents: int) -> Iterator[Telling]:
+    """A bar for each part of the work, on standard error, where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+
+        def telling(what: str) -> Told:
+            task = bars.add_task(what, total=documents)
+            return lambda done: bars.update(task, completed=done)
+
+        yield telling

@@ -127,7 +127,7 @@ class Agencies:
             description=description,
             time=now,
         )
-        file = await asyncio.to_thread(edxml_writing.status, notice, self._key(agency, now))
+        file = edxml_writing.status(notice, self._key(agency, now))
         reader = EdxmlReader()
         reader.feed(file)
         return await self._put(agency, reader.close(), file, len(file), hashlib.sha256(file).hexdigest(), task_id)

@@ -46,6 +46,8 @@ class Read:
     description: str
     timestamp: str
     skeleton: bytes
+    root: etree._Element
+    """The skeleton, parsed; for looking at only."""
 
 
 class EdxmlReader:
@@ -227,6 +229,7 @@ def _interpret(root: etree._Element, digests: list[str], skeleton: bytes) -> Rea
         description=value(header, "Description"),
         timestamp=value(header, "Timestamp"),
         skeleton=skeleton,
+        root=root,
     )
     if not read.sender or not read.to or not all(read.to) or not read.document_id:
         raise BadForm("From, To or DocumentId is missing")

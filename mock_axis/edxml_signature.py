@@ -37,7 +37,7 @@ def sign(header: bytes, manifest: bytes | None, attachments: Sequence[tuple[str,
 
 def verdict(read: Read, trust: Trust, at: dt.datetime) -> str:
     """`valid`, `absent`, or why the file's signature is not accepted."""
-    root = xmlsig.parse(read.skeleton)
+    root = read.root
     signatures = list(root.iter(f"{{{DS}}}Signature"))
     if not signatures:
         return "absent"

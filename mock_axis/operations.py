@@ -159,7 +159,7 @@ class Operations:
         message_id = get(call.element, "MessageId")
         axis_id = uuid.uuid4().hex
         said = self._receipt(call, message_id, axis_id, upload, now)
-        receipt = await asyncio.to_thread(receipts.issue, said, self._keys.signing(now))
+        receipt = receipts.issue(said, self._keys.signing(now))
         message = Message(
             axis_id, call.system, message_id, read.kind, read.sender, read.document_id, read.to, read.attachments,
             read.priority, upload.size, upload.sha256, read.status_code, read.description, read.code,
@@ -170,18 +170,27 @@ class Operations:
             if isinstance(upload.content, Path)
             else upload.content
         )
-        kept = await self._perform(
-            call,
-            lambda tx: mailbox.accept(tx, message, content, routing, deduplicates=self.switches.deduplicates),
-        )
-        if kept is not message and isinstance(content, str):
-            await asyncio.to_thread(self._box.store.forget, content)
+        try:
+            kept = await self._perform(
+                call,
+                lambda tx: mailbox.accept(tx, message, content, routing, deduplicates=self.switches.deduplicates),
+            )
+        except mailbox.Replayed:
+            await self._forget(content)
+            raise
+        if kept is not message:
+            await self._forget(content)
         if kept.sha256 != upload.sha256:
             raise AxisFault("IdReused", "this message id came before with another digest")
         self._agencies.wake()
         assert kept.receipt is not None
-        receipt = await self._spoil_receipt(call.operation, kept.receipt)
+        receipt = self._spoil_receipt(call.operation, kept.receipt)
         return Answer(field("AxisId", kept.axis_id) + element("Receipt", xmlsig.b64(receipt)))
+
+    async def _forget(self, content: bytes | str) -> None:
+        """Only where it is certain that no row names the file."""
+        if isinstance(content, str):
+            await asyncio.to_thread(self._box.store.forget, content)
 
     def _route(self, read: Read, now: dt.datetime) -> Routing:
         """All or nothing: every receiver exists, or nothing is taken. Raises `AxisFault`."""
@@ -229,7 +238,7 @@ class Operations:
             time=now,
         )
 
-    async def _spoil_receipt(self, operation: str, receipt: bytes) -> bytes:
+    def _spoil_receipt(self, operation: str, receipt: bytes) -> bytes:
         """The receipt given, or a wrong one in its place where a fault says so; the one kept stays right."""
         wrong = self._faults.strikes("wrong-digest", operation)
         foreign = self._faults.strikes("foreign-receipt", operation)
@@ -240,7 +249,7 @@ class Operations:
         if wrong:
             said = replace(said, sha256=hashlib.sha256(said.sha256.encode()).hexdigest())
         key = self._stranger() if foreign else self._keys.signing(now)
-        return await asyncio.to_thread(receipts.issue, said, key)
+        return receipts.issue(said, key)
 
     async def _find(self, call: Call) -> Answer:
         if not self.switches.finds:
@@ -249,7 +258,7 @@ class Operations:
         if held is None:
             return Answer(field("Found", "false"))
         assert held.receipt is not None
-        receipt = await self._spoil_receipt(call.operation, held.receipt)
+        receipt = self._spoil_receipt(call.operation, held.receipt)
         return Answer(
             field("Found", "true")
             + field("AxisId", held.axis_id)

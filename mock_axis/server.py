@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,10 +82,10 @@ class Server:
                 raise AxisFault("Busy", "later, please", retry_after=int(rule.number("seconds", 1)))
             answer = await self._operations.answer(call)
         except AxisFault as fault:
-            reply = await self._refuse(fault, soap.binding(envelope))
+            reply = self._refuse(fault, soap.binding(envelope))
         else:
             body = soap.reply_body(operation, bound, self._operations.system, answer.fields)
-            reply = await self._sign(200, body, operation, answer)
+            reply = self._sign(200, body, operation, answer)
         if rule := self._faults.strikes("slow-reply", operation):
             await asyncio.sleep(rule.number("seconds", 2))
         reply = self._replay_older(operation, reply)
@@ -112,15 +112,15 @@ class Server:
         call = Call(operation, spoken.system, request_id, element, parts)
         return call, Binding(request_id, spoken.signature_digest)
 
-    async def _refuse(self, fault: AxisFault, bound: Binding) -> Reply:
+    def _refuse(self, fault: AxisFault, bound: Binding) -> Reply:
         body = soap.fault_body(fault, bound, self._operations.system)
         # SOAP 1.1 wants 500 with a fault; 503 lets proxies and people see that it will pass.
-        reply = await self._sign(503 if fault.code == "Busy" else 500, body, "Fault", Answer())
+        reply = self._sign(503 if fault.code == "Busy" else 500, body, "Fault", Answer())
         if fault.retry_after is not None:
             reply.headers["Retry-After"] = str(fault.retry_after)
         return reply
 
-    async def _sign(self, status: int, body: str, operation: str, answer: Answer) -> Reply:
+    def _sign(self, status: int, body: str, operation: str, answer: Answer) -> Reply:
         now = self._now()
         key = self._ring.signing(now)
         if self._faults.strikes("foreign-signature", operation):
@@ -129,7 +129,7 @@ class Server:
             key = self._spare("expired")
         if rule := self._faults.strikes("clock-skew", operation):
             now += dt.timedelta(seconds=rule.number("seconds", 7200))
-        envelope, value = await asyncio.to_thread(wssecurity.secure, body, key, now)
+        envelope, value = wssecurity.secure(body, key, now)
         if self._faults.strikes("broken-signature", operation):
             written = xmlsig.b64(value).encode()
             broken = xmlsig.b64(bytes([value[0] ^ 1]) + value[1:]).encode()
@@ -163,33 +163,29 @@ class Server:
             _hang_up(request)
             return web.Response()
         cut = self._faults.strikes("cut", operation)
-        answer = reply.answer
-        if answer.pieces is None and cut is None:
-            return web.Response(
-                status=reply.status, body=reply.envelope, headers={**reply.headers, "Content-Type": XML}
-            )
-        response = web.StreamResponse(status=reply.status, headers={**reply.headers, "Content-Type": XML})
-        if answer.pieces is None:
-            response.content_length = len(reply.envelope)
-            chunks = _one(reply.envelope)
-        else:
-            file = soap.FileReply(
-                reply.envelope, answer.content_id, answer.size, answer.pieces, xop=self._operations.switches.xop
-            )
-            response.headers["Content-Type"] = file.content_type
-            response.content_length = file.length
-            chunks = file.chunks()
+        body = self._body(reply)
+        headers = {**reply.headers, "Content-Type": body.content_type}
+        if body.length <= soap.IN_MEMORY and cut is None:
+            return web.Response(status=reply.status, body=body.whole(), headers=headers)
+        response = web.StreamResponse(status=reply.status, headers=headers)
+        response.content_length = body.length
         await response.prepare(request)
-        left = int(cut.number("bytes", 1000)) if cut else None
-        async for chunk in chunks:
-            if left is not None and len(chunk) >= left:
-                await response.write(chunk[:left])
+        left = int(cut.number("bytes", 1000)) if cut else body.length + 1
+        async for chunk in body.chunks():
+            await response.write(chunk[:left])
+            left -= len(chunk)
+            if left <= 0:
                 _hang_up(request)
                 return response
-            await response.write(chunk)
-            left = None if left is None else left - len(chunk)
         await response.write_eof()
         return response
+
+    def _body(self, reply: Reply) -> soap.Outgoing:
+        answer = reply.answer
+        if answer.pieces is None:
+            return soap.Outgoing(XML, reply.envelope)
+        xop = self._operations.switches.xop
+        return soap.with_file(reply.envelope, answer.content_id, answer.size, answer.pieces, xop=xop)
 
 
 def _announced(request: web.Request) -> str:
@@ -207,7 +203,3 @@ def _unsigned(rule: Rule) -> web.Response:
     body = soap.fault_body(fault, Binding(), "unknown")
     envelope = f'<soap:Envelope xmlns:soap="{wssecurity.SOAP}"><soap:Body>{body}</soap:Body></soap:Envelope>'
     return web.Response(status=500, body=envelope.encode(), headers={"Content-Type": XML})
-
-
-async def _one(data: bytes) -> AsyncIterator[bytes]:
-    yield data

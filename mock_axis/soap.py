@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -237,31 +237,40 @@ def fault_body(fault: AxisFault, bound: Binding, system: str) -> str:
     )
 
 
-class FileReply:
-    """An envelope and the file beside it, as pieces of a multipart/related body of known length."""
+class Outgoing:
+    """The body of an HTTP reply: bytes, and perhaps a file between them, of known length."""
 
-    def __init__(self, envelope: bytes, content_id: str, size: int, pieces: Iterator[bytes], *, xop: bool) -> None:
-        boundary = f"axis-{uuid.uuid4().hex}"
-        root = "application/xop+xml" if xop else "text/xml"
-        start_info = ' start-info="text/xml";' if xop else ""
-        self.content_type = (
-            f'multipart/related; boundary="{boundary}"; type="{root}";{start_info} start="<envelope@axis>"'
-        )
-        root_type = 'application/xop+xml; charset=UTF-8; type="text/xml"' if xop else "text/xml; charset=UTF-8"
-        self._head = (
-            f"--{boundary}\r\nContent-Type: {root_type}\r\nContent-Transfer-Encoding: 8bit\r\n"
-            f"Content-ID: <envelope@axis>\r\n\r\n"
-        ).encode() + envelope
-        self._head += (
-            f"\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n"
-            f"Content-ID: <{content_id}>\r\n\r\n"
-        ).encode()
-        self._pieces = pieces
-        self._tail = f"\r\n--{boundary}--\r\n".encode()
-        self.length = len(self._head) + size + len(self._tail)
+    def __init__(
+        self, content_type: str, head: bytes, size: int = 0, pieces: Iterable[bytes] = (), tail: bytes = b""
+    ) -> None:
+        self.content_type = content_type
+        self.length = len(head) + size + len(tail)
+        self._head, self._pieces, self._tail = head, iter(pieces), tail
+
+    def whole(self) -> bytes:
+        """All of it; for what is known to be small. Blocking."""
+        return b"".join((self._head, *self._pieces, self._tail))
 
     async def chunks(self) -> AsyncIterator[bytes]:
         yield self._head
         while piece := await asyncio.to_thread(next, self._pieces, b""):
             yield piece
         yield self._tail
+
+
+def with_file(envelope: bytes, content_id: str, size: int, pieces: Iterator[bytes], *, xop: bool) -> Outgoing:
+    """An envelope and the file beside it, as multipart/related."""
+    boundary = f"axis-{uuid.uuid4().hex}"
+    root = "application/xop+xml" if xop else "text/xml"
+    start_info = ' start-info="text/xml";' if xop else ""
+    root_type = f'{root}; charset=UTF-8; type="text/xml"' if xop else f"{root}; charset=UTF-8"
+    head = (
+        f"--{boundary}\r\nContent-Type: {root_type}\r\nContent-Transfer-Encoding: 8bit\r\n"
+        "Content-ID: <envelope@axis>\r\n\r\n"
+    ).encode() + envelope
+    head += (
+        f"\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n"
+        f"Content-ID: <{content_id}>\r\n\r\n"
+    ).encode()
+    content_type = f'multipart/related; boundary="{boundary}"; type="{root}";{start_info} start="<envelope@axis>"'
+    return Outgoing(content_type, head, size, pieces, f"\r\n--{boundary}--\r\n".encode())

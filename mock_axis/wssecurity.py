@@ -24,6 +24,7 @@ WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utilit
 X509V3 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3"
 BASE64 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary"
 WSU_ID = f"{{{WSU}}}Id"
+_ID_NAMES = {WSU_ID, "Id", "ID", "id", "{http://www.w3.org/XML/1998/namespace}id"}
 WINDOW = dt.timedelta(minutes=5)
 SKEW = dt.timedelta(minutes=1)
 
@@ -74,7 +75,7 @@ def check(envelope: bytes, trust: Trust, now: dt.datetime) -> Spoken:
     # 1. One Body, one Security header, no id twice: what is checked is what is used.
     body = xmlsig.only(root, f"{{{SOAP}}}Body")
     security = xmlsig.only(xmlsig.only(root, f"{{{SOAP}}}Header"), f"{{{WSSE}}}Security")
-    ids = Counter(value for element in root.iter() for value in _ids(element))
+    ids = Counter(value for element in root.iter(etree.Element) for value in _ids(element))
     if any(count > 1 for count in ids.values()):
         raise BadSignature("an id is used twice")
     stamp = xmlsig.only(security, f"{{{WSU}}}Timestamp")
@@ -121,12 +122,8 @@ def zulu(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def _ids(element: etree._Element) -> list[str]:
-    return [
-        value
-        for name in (WSU_ID, "Id", "ID", "id", "{http://www.w3.org/XML/1998/namespace}id")
-        if (value := element.get(name))
-    ]
+def _ids(element: etree._Element) -> list[str | bytes]:
+    return [value for name, value in element.items() if name in _ID_NAMES]
 
 
 def _time(stamp: etree._Element, name: str) -> dt.datetime:

@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 FAST := tests/unit tests/contract tests/pipeline tests/web
 
-.PHONY: install demo test test-full check storm bench wheel lock clean
+.PHONY: install demo test test-full check storm bench wheel reference lock clean
 
 install: $(STAMP)
 
@@ -41,6 +41,11 @@ bench: install
 
 wheel: install
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+# The pages of docs/reference and the dashboard, from the code.
+reference: install
+	@$(BIN)/python docs/reference/make.py
+	@$(BIN)/python deploy/grafana/dashboards/make.py
 
 # Newest releases, for every interpreter and platform, with hashes and without addresses.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade

@@ -15,8 +15,12 @@ import typer
 from mock_axis import faults as fault_rules
 from mock_axis import pki as throw_away
 from mock_axis.agencies import Habits
+from mock_axis.bench import bench
+from mock_axis.demo import demo
 from mock_axis.operations import Switches
 from mock_axis.simulator import MockAxis
+
+__all__ = ["bench", "demo", "mock_axis"]
 
 mock_axis = typer.Typer(help="A national axis to try everything on. Never for real documents.", no_args_is_help=False)
 
@@ -99,4 +103,6 @@ async def _serve(mock: MockAxis) -> None:
     async with mock:
         print(f"axis {mock.url}", flush=True)
         print(f"control {mock.control_url}", flush=True)
-        await stop.wait()
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopping, mock.answering}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()

@@ -63,7 +63,7 @@ class OfficeClient:
 
     def __init__(self, gateway: str, key: str, *, patience: float = 60.0, seed: int = 0) -> None:
         self._gateway = gateway.rstrip("/")
-        self._key = key
+        self.key = key
         self._patience = patience
         self._random = random.Random(seed)
         self._session: aiohttp.ClientSession | None = None
@@ -154,7 +154,7 @@ class OfficeClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                headers={"Authorization": f"Bearer {self._key}"},
+                headers={"Authorization": f"Bearer {self.key}"},
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30),
             )
         with contextlib.ExitStack() as opened:

@@ -91,7 +91,13 @@ class Scene:
 
     @property
     def webhook_secret(self) -> str:
-        return (self.folder / "webhook.secret").read_text(encoding="ascii").strip()
+        """What the gateway signs webhooks with; made at the first question."""
+        path = self.folder / "webhook.secret"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(), encoding="ascii")
+        return path.read_text(encoding="ascii")
 
     @property
     def pki(self) -> pki.Pki:
@@ -102,10 +108,7 @@ class Scene:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.pki.root.exists():
             pki.make(self.pki.root)
-        secret = self.folder / "webhook.secret"
-        if not secret.exists():
-            secret.touch(mode=0o600)
-            secret.write_text("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(), encoding="ascii")
+        assert self.webhook_secret
         self.config.write_text(self._toml(), encoding="utf-8")
 
     def _toml(self) -> str:

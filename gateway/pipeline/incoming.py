@@ -185,7 +185,7 @@ class Incoming:
         return report.verdict
 
     async def _examine_document(self, message: Message, document: Document, verdict: str) -> Outcome:
-        wrong = [problem for problem in check.check_document(document) if problem.code in MUST]
+        wrong = [each for each in check.check_document(document) if each.code == "missing" and each.field in MUST]
         if wrong:
             raise Rejection("form", "; ".join(f"{each.field}: {each.message}" for each in wrong[:5]))
         ours = [(organ.code, office) for organ in document.to if (office := self._router.office_of(organ.code))]
@@ -234,7 +234,7 @@ class Incoming:
         return "inside"
 
 
-MUST = frozenset({"sender-missing", "receiver-missing", "document-id-missing"})
+MUST = frozenset({"from.code", "to", "document_id"})
 """What a received document cannot do without; everything else it may lack, and is shown as a finding."""
 
 

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
+
+from gateway import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -17,12 +20,26 @@ def test_ci_calls_make_test():
     assert "make test" in script
 
 
-def test_every_make_target_that_our_documents_name_exists():
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_that_our_documents_name_exists(document):
+    """`make …` and `lienthong …`, in a line of code or between back-ticks."""
+    text = (ROOT / document).read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
-    for document in ("README.md", "CONTRIBUTING.md"):
-        text = (ROOT / document).read_text(encoding="utf-8")
-        for named in re.findall(r"(?:`|^    )make ([a-z-]+)", text, re.MULTILINE):
-            assert named in targets, (document, named)
+    for named in re.findall(r"(?:`|^ *)make ([a-z-]+)", text, re.MULTILINE):
+        assert named in targets, named
+    known = set(cli.Commands().list_commands(None))
+    for named in re.findall(r"(?:`|^ *|/)lienthong ([a-z-]{3,})", text, re.MULTILINE):
+        assert named in known, named
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_file_that_our_documents_link_to_exists(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert ((ROOT / document).parent / link).exists(), link
 
 
 def test_hooks_call_only_tools_of_the_locked_environment():
@@ -59,8 +76,6 @@ sys.exit(run.main(["x"]))
 
 
 def test_a_missing_tool_skips_by_name_and_fails_under_ci(monkeypatch):
-    import pytest
-
     from tests import system_tools
 
     monkeypatch.delenv("CI", raising=False)

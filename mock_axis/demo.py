@@ -233,7 +233,7 @@ async def _chain_holds(scene: Scene) -> bool:
 
 async def _journeys(stage: Stage) -> list[Mapping[str, Any]]:
     """Each handed-in document as the gateway tells it to its office."""
-    found = []
+    found: list[Mapping[str, Any]] = []
     for sent in (await stage.office.store.submissions())[:SHOWN]:
         for message in (sent["answer"] or {}).get("messages", ()):
             found.append(await stage.office.client.document(message["message_id"]))  # noqa: PERF401 - one at a time

@@ -41,8 +41,7 @@ def looking_at(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def verify_receipts(folder: Path) -> Receipts:
-    """Every receipt in the gateway's journal, against the mock's books: the axis's by the digest it holds, ours as the
-    axis would read it."""
+    """Every receipt in the gateway's journal, as the other side would read it, against the mock's own books."""
     trust, counted = Trust(pki.Pki(folder / "pki").gateway_trust()), Receipts()
     with looking_at(folder / "axis" / "axis.sqlite3") as axis:
         held = dict(axis.execute("select axis_id, sha256 from messages"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -123,8 +123,8 @@ class _Page:
     def label(self, key: str) -> str:
         return _LABELS[key].say(self._language) if key in _LABELS else key
 
-    def named(self, code: object, names: dict[int, Name] | dict[str, Name]) -> str:
-        known = dict[object, Name](names).get(code)
+    def named(self, code: object, names: Mapping[Any, Name]) -> str:
+        known = names.get(code)
         return f"{code} {known.say(self._language)}" if known else str(code)
 
     def yes(self, value: bool | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, or_, select
 
 from gateway.journal import chain, queries, tables
+from gateway.journal.query import Query
 from gateway.journal.rows import content_ref_from, delivery_from, maybe_time, message_from, stamp, time
 from gateway.journal.sqlite import Transaction
 from gateway.model import Direction, Kind
@@ -219,7 +220,7 @@ def list_messages(tx: Transaction, chosen: MessageFilter, after: int | None, lim
         .order_by(tables.message.c.number.desc())
         .limit(bindparam("limit"))
     )
-    rows = tx.all(queries.Query(statement), {**values, "limit": limit + 1})
+    rows = tx.all(Query(statement), {**values, "limit": limit + 1})
     shown = rows[:limit]
     number = queries.MESSAGE_COLUMNS.index(tables.message.c.number)
     return Page([message_from(row) for row in shown], shown[-1][number] if len(rows) > limit else None)

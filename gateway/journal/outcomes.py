@@ -35,9 +35,7 @@ from gateway.states import (
     stage_for,
 )
 
-EXTRAS = frozenset(
-    {"recipe", "parsed", "findings", "signature", "reply", "status", "original", "reason", "late", "receipt", "notice"}
-)
+EXTRAS = frozenset({"recipe", "parsed", "findings"})
 """What an outcome may change beside the message's own columns; JSON, read back by `Journal.extra`."""
 
 

@@ -1,11 +1,11 @@
-"""The journal's statements, in SQLAlchemy Core, each compiled once per dialect and run on the driver's own cursor.
+"""The journal's statements, in SQLAlchemy Core.
 
 A bound value is named after its column where it is stored (`sets`), and otherwise by the name given here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -25,10 +25,8 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Dialect
-from sqlalchemy.sql import ClauseElement
 
+from gateway.journal.query import Query
 from gateway.journal.tables import (
     api_key,
     attempt,
@@ -48,39 +46,6 @@ from gateway.journal.tables import (
 )
 from gateway.model import Kind
 from gateway.states import Stage, State, stage_for
-
-_DIALECTS: Mapping[str, Dialect] = {
-    "sqlite": sqlite.dialect(paramstyle="named"),
-    "postgresql": postgresql.dialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
-}
-_INSERTS: Mapping[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-
-
-class Query:
-    """A statement, or what makes it from the dialect's own `insert` where it needs ON CONFLICT."""
-
-    def __init__(self, statement: ClauseElement | Callable[[Callable[[Table], Any]], Any], *sets: str) -> None:
-        self._statement = statement
-        self._sets = sets or None
-        self._sql: dict[str, str] = {}
-        self._constants: dict[str, Any] = {}
-
-    def sql(self, dialect: str) -> str:
-        text = self._sql.get(dialect)
-        return text if text is not None else self._compile(dialect)
-
-    def complete(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`values`, with the constants of the statement. Only after `sql`."""
-        return {**self._constants, **values} if self._constants else values
-
-    def _compile(self, dialect: str) -> str:
-        statement = self._statement if isinstance(self._statement, ClauseElement) else None
-        if statement is None:
-            statement = self._statement(_INSERTS[dialect])  # type: ignore[operator]
-        compiled = statement.compile(dialect=_DIALECTS[dialect], column_keys=self._sets)
-        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
-        self._sql[dialect] = str(compiled)
-        return self._sql[dialect]
 
 
 def _names(table: Table, *leaving_out: str) -> tuple[str, ...]:
@@ -310,7 +275,6 @@ INBOX = Query(
     .order_by(handover.c.seq)
     .limit(_limit)
 )
-HANDOVER_STATE = Query(select(handover.c.state).where(handover.c.message_id == _id, handover.c.office == _office))
 
 KEEP_RECEIPT = _insert_once(receipt, "number", key=("message_id", "given", "sha256"))
 RECEIPTS = Query(select(*receipt.columns).where(receipt.c.message_id == _id).order_by(receipt.c.number))
@@ -336,7 +300,6 @@ UNREFERENCED = Query(
     .limit(_limit)
 )
 FORGET_CONTENT = Query(delete(content).where(content.c.place == bindparam("at"), ~_referred))
-UNREFER = Query(delete(content_ref).where(content_ref.c.message_id == _id, content_ref.c.role == bindparam("in_role")))
 
 # --- entries and blocks -----------------------------------------------------------------------------------------
 

@@ -58,7 +58,6 @@ class MessageRow:
     """A message with what the journal alone needs to know of it."""
 
     message: Message
-    number: int
     holder: str | None
     doubt: bool
     woken: bool
@@ -68,9 +67,7 @@ class MessageRow:
 _NAMES = [column.name for column in MESSAGE_COLUMNS]
 MESSAGE_FIELDS = tuple(field for field in Message.__dataclass_fields__)
 _PICK: Callable[[Row], Row] = itemgetter(*(_NAMES.index(name) for name in MESSAGE_FIELDS))
-_PICK_REST: Callable[[Row], Row] = itemgetter(
-    *(_NAMES.index(name) for name in ("number", "holder", "doubt", "woken", "tries"))
-)
+_PICK_REST: Callable[[Row], Row] = itemgetter(*(_NAMES.index(name) for name in ("holder", "doubt", "woken", "tries")))
 
 
 def message_from(row: Row) -> Message:
@@ -89,8 +86,8 @@ def message_from(row: Row) -> Message:
 
 
 def message_row_from(row: Row) -> MessageRow:
-    number, holder, doubt, woken, tries = _PICK_REST(row)
-    return MessageRow(message_from(row), number, holder, bool(doubt), bool(woken), tries)
+    holder, doubt, woken, tries = _PICK_REST(row)
+    return MessageRow(message_from(row), holder, bool(doubt), bool(woken), tries)
 
 
 def message_values(message: Message, now: int) -> dict[str, Any]:

@@ -21,8 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import URL
+
 from gateway.errors import Busy, GatewayError, StorageBroken
-from gateway.journal.queries import Query
+from gateway.journal.query import Query
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -46,22 +48,19 @@ class Transaction:
 
     def run(self, query: Query, values: Values) -> int:
         """The number of rows touched."""
-        return self._cursor.execute(query.sql(self.dialect), query.complete(values)).rowcount
-
-    def run_each(self, query: Query, rows: Iterable[Values]) -> None:
-        self._cursor.executemany(query.sql(self.dialect), [query.complete(values) for values in rows])
+        return self._cursor.execute(*query.bind(self.dialect, values)).rowcount
 
     def one(self, query: Query, values: Values = _NOTHING) -> Row | None:
-        row: Row | None = self._cursor.execute(query.sql(self.dialect), query.complete(values)).fetchone()
+        row: Row | None = self._cursor.execute(*query.bind(self.dialect, values)).fetchone()
         return row
 
     def all(self, query: Query, values: Values = _NOTHING) -> Sequence[Row]:
-        return self._cursor.execute(query.sql(self.dialect), query.complete(values)).fetchall()
+        return self._cursor.execute(*query.bind(self.dialect, values)).fetchall()
 
     def stream(self, query: Query, values: Values = _NOTHING) -> Iterable[Row]:
         """Rows one by one, on a cursor of their own, for what may be longer than memory."""
         with closing(self._cursor.connection.cursor()) as cursor:
-            yield from cursor.execute(query.sql(self.dialect), query.complete(values))
+            yield from cursor.execute(*query.bind(self.dialect, values))
 
 
 Unit = Callable[[Transaction], T]
@@ -228,4 +227,4 @@ def prepare(path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    upgrade(f"sqlite:///{path}")
+    upgrade(URL.create("sqlite", database=str(path)))

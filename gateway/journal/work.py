@@ -9,6 +9,7 @@ from operator import itemgetter
 
 from gateway.journal import queries
 from gateway.journal.outcomes import carry_out, insert, message_row, note
+from gateway.journal.query import Query
 from gateway.journal.rows import message_row_from
 from gateway.journal.sqlite import Transaction
 from gateway.model import Direction
@@ -22,7 +23,7 @@ def claim(tx: Transaction, holder: str, limit: int, now: int, until: int, skip_s
     return [_take(tx, message_id, holder, now, until) for message_id in due]
 
 
-def _due(tx: Transaction, limit: int, now: int, query: queries.Query) -> Iterator[str]:
+def _due(tx: Transaction, limit: int, now: int, query: Query) -> Iterator[str]:
     for _, lanes in groupby(tx.all(queries.LANES, {"now": now}), key=itemgetter(1)):
         waiting = [
             tx.all(query, {"endpoint": endpoint, "urgency": urgency, "now": now, "limit": limit})

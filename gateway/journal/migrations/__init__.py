@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 
 
-def upgrade(url: str) -> None:
+def upgrade(url: sa.URL) -> None:
     """Bring the database at `url` to the newest schema, in one transaction."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))

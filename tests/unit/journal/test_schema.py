@@ -6,6 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from gateway.journal import migrations, queries
+from gateway.journal.query import Query
 from gateway.journal.sqlite import connect, prepare
 from gateway.journal.tables import metadata
 
@@ -34,10 +35,10 @@ def test_migrating_from_nothing_gives_the_schema_of_the_tables(tmp_path):
 
 
 def test_migrating_twice_changes_nothing_and_a_file_is_its_owners_alone(tmp_path):
-    path = tmp_path / "new" / "journal.db"
+    path = tmp_path / "new %20? #1" / "journal.db"
     prepare(path)
     before = schema(path)
-    migrations.upgrade(f"sqlite:///{path}")
+    migrations.upgrade(sa.URL.create("sqlite", database=str(path)))
     assert schema(path) == before
     assert path.stat().st_mode & 0o077 == 0
 
@@ -45,14 +46,14 @@ def test_migrating_twice_changes_nothing_and_a_file_is_its_owners_alone(tmp_path
 def test_every_statement_compiles_for_both_databases_and_is_valid_on_sqlite(tmp_path):
     prepare(tmp_path / "journal.db")
     connection = connect(tmp_path / "journal.db")
-    every = {name: value for name, value in vars(queries).items() if isinstance(value, queries.Query)}
+    every = {name: value for name, value in vars(queries).items() if isinstance(value, Query)}
     every |= {f"SET_COLUMN {name}": query for name, query in queries.SET_COLUMN.items()}
     assert len(every) > 60
     for name, query in every.items():
-        assert query.sql("postgresql"), name
-        sql = query.sql("sqlite")
+        assert query.bind("postgresql", {})[0], name
+        sql, constants = query.bind("sqlite", {})
         names = {bind.removeprefix(":") for bind in sa.text(sql)._bindparams}
-        connection.execute(f"EXPLAIN {sql}", query.complete(dict.fromkeys(names))).close()
+        connection.execute(f"EXPLAIN {sql}", {**dict.fromkeys(names), **constants}).close()
     connection.close()
 
 

@@ -7,15 +7,18 @@ import threading
 import time
 
 import pytest
+import sqlalchemy as sa
 
 from gateway.errors import Busy, StorageBroken
 from gateway.journal import Journal, queries
+from gateway.journal.query import Query
 from gateway.journal.sqlite import SqliteStore, connect, prepare
+from gateway.journal.tables import role
 from gateway.states import State
 from tests.contract.journals import LEASE, Clock, accepted, message, submission, to
 
-PUT = queries.Query(queries.insert(queries.role), "name", "holder", "until")
-COUNT = queries.Query(queries.select(queries.func.count()).select_from(queries.role))
+PUT = Query(sa.insert(role), "name", "holder", "until")
+COUNT = Query(sa.select(sa.func.count()).select_from(role))
 
 
 @pytest.fixture
@@ -142,8 +145,8 @@ async def test_readers_cannot_write(store):
 
 def plan(path, query, **values):
     with contextlib.closing(connect(path)) as connection:
-        sql = query.sql("sqlite")
-        rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", query.complete(values)).fetchall()
+        sql, values = query.bind("sqlite", values)
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
     return [row[3] for row in rows]
 
 

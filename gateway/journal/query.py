@@ -1,0 +1,43 @@
+"""A statement that is compiled once per dialect and run on the driver's own cursor.
+
+Through SQLAlchemy's connection a unit of work costs ten times as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement
+
+_DIALECTS: Mapping[str, Dialect] = {
+    "sqlite": sqlite.dialect(paramstyle="named"),
+    "postgresql": postgresql.dialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
+}
+_INSERTS: Mapping[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class Query:
+    """A statement, or what makes it from the dialect's own `insert` where it needs ON CONFLICT."""
+
+    def __init__(self, statement: ClauseElement | Callable[[Callable[[Table], Any]], Any], *sets: str) -> None:
+        self._statement = statement
+        self._sets = sets or None
+        self._compiled: dict[str, tuple[str, Mapping[str, Any]]] = {}
+
+    def bind(self, dialect: str, values: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """What the driver is given: the text, and `values` with the statement's own constants."""
+        text, constants = self._compiled.get(dialect) or self._compile(dialect)
+        return text, {**constants, **values} if constants else values
+
+    def _compile(self, dialect: str) -> tuple[str, Mapping[str, Any]]:
+        statement = self._statement
+        if not isinstance(statement, ClauseElement):
+            statement = statement(_INSERTS[dialect])
+        compiled = statement.compile(dialect=_DIALECTS[dialect], column_keys=self._sets)
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        self._compiled[dialect] = str(compiled), constants
+        return self._compiled[dialect]

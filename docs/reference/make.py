@@ -1,7 +1,7 @@
 """Write the reference pages of this folder from the code, so that they cannot differ from it.
 
 configuration.md comes from `gateway/config.py` and the sentences under its keys, metrics.md from `gateway.metrics`,
-command-line.md from the commands themselves. `python docs/reference/make.py` writes them; a test compares.
+command-line.md from the commands themselves, office-api.md from the OpenAPI document. `python docs/reference/make.py` writes them; a test compares.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from adapters.office.folder import FolderOptions
 from adapters.office.webhook import WebhookOptions
 from gateway import cli, config
 from gateway.metrics import Metrics
+from gateway.web import openapi
+from gateway.web.inbox import Inbox
+from gateway.web.office_api import Documents
 
 HERE = Path(__file__).resolve().parent
 OPTIONS = {
@@ -170,7 +173,89 @@ def _parameter(parameter: Any) -> str | None:
     return f"| {shown} | {meaning.strip()} |"
 
 
-PAGES = {"configuration.md": configuration, "metrics.md": metrics, "command-line.md": command_line}
+def office_api() -> str:
+    nothing: Any = None  # the routes are asked what they are, and never served
+    described = openapi.build(
+        [*Documents(nothing, nothing, config.Settings()).routes(), *Inbox(nothing, nothing, nothing, 0).routes()]
+    )
+    lines = [
+        "# Office API\n",
+        MADE,
+        "For e-office systems. The gateway serves the same as an OpenAPI document at `GET /v1/openapi.json`. Every request carries",
+        "`Authorization: Bearer KEY`, a key made with `lienthong keys add --office NAME`; it belongs to one office, and what is another's is 404.",
+        "Errors are problem details (RFC 9457), in Vietnamese or English by `Accept-Language`. 409, 429 and 503 come with `Retry-After`.\n",
+    ]
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            lines += _operation(f"{method.upper()} {path}", operation)
+    lines.append("## Objects\n")
+    for name, schema in described["components"]["schemas"].items():
+        lines += _object(name, schema)
+    return "\n".join(lines)
+
+
+def _operation(title: str, operation: dict[str, Any]) -> Iterator[str]:
+    yield f"## {title}\n"
+    yield f"{operation['summary']}\n"
+    if parameters := operation.get("parameters"):
+        yield from ("| parameter | in | meaning |", "|---|---|---|")
+        for parameter in parameters:
+            meaning = parameter.get("description", "") + (" (required)" if parameter.get("required") else "")
+            yield f"| `{parameter['name']}` | {parameter['in']} | {meaning} |"
+        yield ""
+    if body := operation.get("requestBody"):
+        yield f"Body: {', '.join(_media(body))}.\n"
+    yield from ("| answer | with |", "|---|---|")
+    statuses: dict[str, list[str]] = {}
+    for status, answer in operation["responses"].items():
+        statuses.setdefault(", ".join(_media(answer)) or answer.get("description", ""), []).append(status)
+    for text, same in statuses.items():
+        yield f"| {', '.join(same)} | {text} |"
+    yield ""
+
+
+def _media(holder: dict[str, Any]) -> list[str]:
+    return [
+        f"`{media}` {_kind(shape.get('schema', {}), plain=False)}".strip()
+        for media, shape in holder.get("content", {}).items()
+    ]
+
+
+def _object(name: str, schema: dict[str, Any]) -> Iterator[str]:
+    yield f"### {name}\n"
+    if text := schema.get("description"):
+        yield f"{inspect.cleandoc(text)}\n"
+    if values := schema.get("enum"):
+        yield f"One of {', '.join(f'`{value}`' for value in values)}.\n"
+    if not schema.get("properties"):
+        return
+    yield from ("| field | type | meaning |", "|---|---|---|")
+    for field, shape in schema["properties"].items():
+        meaning = " ".join(shape.get("description", "").split()) + (
+            " (required)" if field in schema.get("required", ()) else ""
+        )
+        yield f"| `{field}` | {_kind(shape)} | {meaning.strip()} |"
+    yield ""
+
+
+def _kind(shape: dict[str, Any], *, plain: bool = True) -> str:
+    if reference := shape.get("$ref"):
+        name = reference.rsplit("/", 1)[-1]
+        return f"[{name}](#{name.lower()})"
+    for several in ("anyOf", "oneOf", "allOf"):
+        if several in shape:
+            return " or ".join(dict.fromkeys(_kind(one) for one in shape[several]))
+    if shape.get("type") == "array":
+        return f"list of {_kind(shape.get('items', {}))}"
+    return str(shape.get("format") or shape.get("type") or "any") if plain else ""
+
+
+PAGES = {
+    "office-api.md": office_api,
+    "configuration.md": configuration,
+    "metrics.md": metrics,
+    "command-line.md": command_line,
+}
 
 if __name__ == "__main__":
     for page, text in PAGES.items():

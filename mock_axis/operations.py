@@ -7,7 +7,6 @@ reply; HTTP, envelopes and signatures of requests and replies are the server's.
 from __future__ import annotations
 
 import asyncio
-import binascii
 import datetime as dt
 import hashlib
 import uuid
@@ -134,7 +133,7 @@ class Operations:
     async def _send(self, call: Call) -> Answer:
         file = call.element.find(f"{{{soap.AX}}}File")
         assert file is not None  # axis.xsd
-        size, sha256 = int(get(file, "Size")), get(file, "Sha256")
+        size, sha256 = soap.number(file, "Size"), get(file, "Sha256")
         if size > UPLOAD_LIMIT:
             raise AxisFault("TooLarge", f"more than {UPLOAD_LIMIT} bytes")
         upload = await soap.read_upload(call.parts, get(file, "ContentId"), size, self._box.store.draft())
@@ -269,7 +268,7 @@ class Operations:
     # --- receiving ---
 
     async def _list(self, call: Call) -> Answer:
-        limit = min(int(get(call.element, "Limit")), LIST_LIMIT)
+        limit = min(soap.number(call.element, "Limit"), LIST_LIMIT)
         now = self._now().timestamp()
         items = await self._perform(call, lambda tx: mailbox.pending(tx, call.system, now, limit))
         if self._faults.strikes("out-of-order", call.operation):
@@ -306,7 +305,7 @@ class Operations:
         try:
             body = b64decode("".join(get(call.element, "Receipt").split()), validate=True)
             receipt = receipts.read(body, self._trust.parties[call.system], self._now())
-        except (binascii.Error, xmlsig.BadSignature, xmlsig.NotXml) as exc:
+        except (ValueError, xmlsig.BadSignature, xmlsig.NotXml) as exc:
             raise AxisFault("BadReceipt", str(exc)) from None
         differing = self._differing(receipt, call, item)
         if differing:

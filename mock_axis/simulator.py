@@ -75,18 +75,21 @@ class MockAxis:
         port, control_port = self._ports
         self.url = await self._listen(server.application(), port, self._ssl()) + "/axis"
         self.control_url = await self._listen(Control(self).application(), control_port, None)
-        self._answering = asyncio.create_task(self.agencies.run())
+        self.answering = asyncio.create_task(self.agencies.run())
+        """Ends only by an error, which leaving the context raises."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._answering.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._answering
-        for runner in self._runners:
-            await runner.cleanup()
-        await self.mailbox.close()
+        self.answering.cancel()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.answering
+        finally:
+            for runner in self._runners:
+                await runner.cleanup()
+            await self.mailbox.close()
 
     def _stranger(self) -> Key:
         return load_key(self.pki.strangers / "stranger.key.pem")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
 from lxml import etree
 
 import schemas
@@ -27,6 +28,8 @@ AX = schemas.AXIS_NAMESPACE
 ENVELOPE_LIMIT = 1 << 20
 IN_MEMORY = 1 << 20
 PIECE = 256 << 10
+UNREADABLE = (ValueError, AssertionError, BadHttpMessage)
+"""What aiohttp raises for a multipart body that is none."""
 ROOT_TYPES = {"text/xml", "application/xop+xml"}
 _SCHEMA = etree.XMLSchema(etree.parse(str(schemas.path("axis/axis.xsd"))))
 
@@ -71,13 +74,21 @@ async def read_envelope(request: web.Request) -> tuple[bytes, MultipartReader | 
         raise AxisFault("BadForm", "text/xml or multipart/related is expected")
     try:
         parts = await request.multipart()
-        root = await parts.next()
-    except (ValueError, AssertionError):
+    except UNREADABLE:
         raise AxisFault("BadForm", "the multipart body cannot be read") from None
-    if not isinstance(root, BodyPartReader) or _media_type(root) not in ROOT_TYPES:
+    root = await _next(parts)
+    if root is None or _media_type(root) not in ROOT_TYPES:
         raise AxisFault("BadForm", "the first part is not the envelope")
     _refuse_encoding(root)
     return await _limited(_chunks(root)), parts
+
+
+async def _next(parts: MultipartReader) -> BodyPartReader | None:
+    try:
+        part = await parts.next()
+    except UNREADABLE:
+        raise AxisFault("BadForm", "the multipart body cannot be read") from None
+    return part if isinstance(part, BodyPartReader) else None
 
 
 async def _limited(chunks: AsyncIterator[bytes]) -> bytes:
@@ -93,7 +104,7 @@ async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
     try:
         while chunk := await part.read_chunk(PIECE):
             yield chunk
-    except (ValueError, AssertionError):
+    except UNREADABLE:
         raise AxisFault("BadForm", "the multipart body is cut off") from None
 
 
@@ -131,10 +142,18 @@ def get(element: etree._Element, *names: str) -> str:
     return element.findtext("/".join(f"{{{AX}}}{name}" for name in names)) or ""
 
 
+def number(element: etree._Element, *names: str) -> int:
+    """A number of the request; `axis.xsd` lets it have any length. Raises `AxisFault`."""
+    digits = get(element, *names).strip()
+    if len(digits) > 18:
+        raise AxisFault("TooLarge", f"{names[-1]} is beyond any use")
+    return int(digits)
+
+
 async def read_upload(parts: MultipartReader | None, content_id: str, size: int, draft: Path) -> Upload:
     """The next part, which must be the one named. Raises `AxisFault`, `edxml_reading.BadForm`."""
-    part = await parts.next() if parts is not None else None
-    if not isinstance(part, BodyPartReader):
+    part = await _next(parts) if parts is not None else None
+    if part is None:
         raise AxisFault("BadForm", "the file part is missing")
     _refuse_encoding(part)
     if part.headers.get("Content-ID", "").strip().strip("<>") != content_id:

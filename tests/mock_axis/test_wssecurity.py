@@ -199,3 +199,10 @@ async def test_another_library_finds_replies_and_receipts_signed_well(mock, clie
     assert {etree.QName(found.signed_xml).localname for found in results} == {"Body", "Timestamp"}
     found = signxml.XMLVerifier().verify(etree.fromstring(reply.receipt_bytes()), x509_cert=certificate)
     assert etree.QName(found.signed_xml).localname == "Receipt"
+
+
+@pytest.mark.parametrize("text", ["không", "A", "====", ""])
+async def test_a_token_that_is_no_certificate_is_a_bad_signature(client, text):
+    envelope, value = ask(client)
+    odd = re.sub(rb"(<wsse:BinarySecurityToken[^>]*>)[^<]*", rb"\g<1>" + text.encode(), envelope)
+    assert (await refused(client, odd, value)).code == "BadSignature"

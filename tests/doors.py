@@ -4,8 +4,7 @@ import contextlib
 import datetime as dt
 
 from gateway.config import AxisSection, Limits, OfficeSection, RouteSection, Settings
-from gateway.journal.contents import DiskContents
-from gateway.journal.journal import Journal
+from gateway.journal import DiskContents, Journal
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.routing import Router
 from gateway.ports import Upload

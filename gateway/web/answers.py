@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.journal import EntryRow
 from gateway.model import Kind, ProofGrade
 from gateway.pipeline.record import Code, StaffPart, Text
 from gateway.states import ContentRef, Delivery, Message, State
@@ -51,7 +52,6 @@ class TimelineEntry(BaseModel):
 class DocumentLine(BaseModel):
     message_id: str
     submission: str
-    direction: Literal["in", "out"]
     kind: Kind
     state: State
     axis: str
@@ -144,7 +144,6 @@ def line(message: Message) -> dict[str, Any]:
     return {
         "message_id": message.message_id,
         "submission": message.submission_id,
-        "direction": message.direction.value,
         "kind": message.kind,
         "state": message.state,
         "axis": message.axis,
@@ -162,7 +161,7 @@ def line(message: Message) -> dict[str, Any]:
     }
 
 
-def document(message: Message, deliveries: Iterable[Delivery], entries: Iterable[Any]) -> DocumentAnswer:
+def document(message: Message, deliveries: Iterable[Delivery], entries: Iterable[EntryRow]) -> DocumentAnswer:
     return DocumentAnswer(
         **line(message),
         size=message.size,
@@ -172,7 +171,7 @@ def document(message: Message, deliveries: Iterable[Delivery], entries: Iterable
             DeliveryAnswer(organ=one.organ, status=one.status, status_at=one.status_at, answered=one.answered)
             for one in deliveries
         ],
-        timeline=[TimelineEntry(at=one.at, code=one.code, facts=dict(one.facts or {})) for one in entries],
+        timeline=[TimelineEntry(at=one.at, code=one.code, facts=dict(one.facts)) for one in entries],
     )
 
 

@@ -1,0 +1,113 @@
+"""The office API on loopback over the real journal, and what an office says to it."""
+
+import contextlib
+import dataclasses
+import io
+import json
+
+from aiohttp import FormData
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.journal import NewSubmission
+from gateway.model import Attachment, Direction, Document, Kind, Organ
+from gateway.pipeline import detail
+from gateway.pipeline.acts import Acts
+from gateway.states import ContentRef, Delivery, Message, NewMessage, State
+from gateway.web.keys import digest, new_key
+from gateway.web.office_api import office_app
+from tests.doors import ALSO_OURS, FAR, NOW, OFFICE, OTHER_OFFICE, OURS, open_house
+
+EDXML = b"<edXML>as it came</edXML>"
+ATTACHED = bytes(range(256)) * 1000
+
+
+@dataclasses.dataclass
+class Office:
+    """One caller: an HTTP client with a key."""
+
+    client: TestClient
+    key: str
+
+    async def call(self, method, path, **more):
+        headers = {"Authorization": f"Bearer {self.key}", **more.pop("headers", {})}
+        return await self.client.request(method, path, headers=headers, **more)
+
+    async def get(self, path, **more):
+        return await self.call("GET", path, **more)
+
+    async def post(self, path, **more):
+        return await self.call("POST", path, **more)
+
+    async def submit(self, record, *files, key="k1", headers=None):
+        return await self.post(
+            "/v1/documents", data=form(record, *files), headers={"Idempotency-Key": key, **(headers or {})}
+        )
+
+
+class Street:
+    """The API with two offices before it."""
+
+    def __init__(self, house, client, ours, theirs):
+        self.house, self.client = house, client
+        self.ours, self.theirs = Office(client, ours), Office(client, theirs)
+
+    async def arrive(self, *, organs=(OURS,), state=State.TRUSTED, message_id="in-1", office=OFFICE, **changes):
+        """A document in the inbox of an office, as the road leaves it there."""
+        attached = await self.house.contents.store_bytes(ATTACHED)
+        attachment = Attachment("c1", "Quyết định số 1.pdf", "application/pdf", "", attached)
+        document = Document(
+            sender=Organ(FAR, "Bộ Thử nghiệm"),
+            to=tuple(Organ(organ) for organ in organs),
+            document_id="d1",
+            number="1",
+            notation="B-VP",
+            subject="V/v đến",
+            attachments=(attachment,),
+        )
+        message = Message(
+            message_id=message_id,
+            direction=Direction.IN,
+            kind=Kind.DOCUMENT,
+            state=state,
+            axis="national",
+            endpoint="inside",
+            submission_id=message_id,
+            axis_id=f"axis-{message_id}",
+            document_id="d1",
+            sender=FAR,
+            detail=detail.of_document(document),
+            accepted_at=NOW,
+            **changes,
+        )
+        refs = (
+            ContentRef("edxml", await self.house.contents.store_bytes(EDXML)),
+            ContentRef("attachment", attached, attachment),
+        )
+        new = NewMessage(message, tuple(Delivery(organ, office) for organ in organs), refs)
+        await self.house.journal.accept(NewSubmission("", message_id, "f", {}, (new,)))
+        return message_id
+
+
+@contextlib.asynccontextmanager
+async def open_street(folder, **limits):
+    async with open_house(folder, **limits) as house:
+        keys = {}
+        for office in (OFFICE, OTHER_OFFICE):
+            keys[office] = new_key()
+            await house.journal.add_key(office, digest(keys[office]), "")
+        acts = Acts(house.journal, house.clock, lambda: None)
+        app = office_app(house.door, house.journal, house.contents, house.settings, acts)
+        async with TestClient(TestServer(app)) as client:
+            yield Street(house, client, keys[OFFICE], keys[OTHER_OFFICE])
+
+
+def form(record, *files):
+    made = FormData()
+    text = record if isinstance(record, bytes) else json.dumps(record).encode()
+    made.add_field("record", io.BytesIO(text), content_type="application/json")
+    for name, data in files:
+        made.add_field("attachment", io.BytesIO(data), filename=name, content_type="application/pdf")
+    return made
+
+
+__all__ = ["ALSO_OURS", "ATTACHED", "EDXML", "Office", "Street", "form", "open_street"]

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from gateway.config import AxisSection, Listener, OfficeSection, Settings
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, StorageBroken
 from gateway.journal import DiskContents, Journal
 from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Direction, Problem
@@ -49,6 +49,25 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+class Fatal:
+    """Hears, from any thread, that the disk broke its word: whoever met it, the process must end."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._told: asyncio.Future[None] = self._loop.create_future()
+
+    def tell(self, error: StorageBroken) -> None:
+        def pass_on() -> None:
+            if not self._told.done():
+                self._told.set_exception(error)
+
+        self._loop.call_soon_threadsafe(pass_on)
+
+    async def wait(self) -> None:
+        """Raises what was told."""
+        await asyncio.shield(self._told)
+
+
 @dataclass(slots=True)
 class Gateway:
     settings: Settings
@@ -62,6 +81,7 @@ class Gateway:
     metrics: Metrics
     keys: Keys
     now: Callable[[], dt.datetime]
+    fatal: Fatal
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +104,10 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
     """All parts, connected but not running. Raises `Misconfigured`."""
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with contextlib.AsyncExitStack() as stack:
-        journal = await Journal.open(settings.data_dir / "journal.sqlite", now=now)
+        fatal = Fatal()
+        journal = await Journal.open(settings.data_dir / "journal.sqlite", now=now, on_broken=fatal.tell)
         stack.push_async_callback(journal.close)
-        contents = DiskContents(settings.data_dir / "contents")
+        contents = DiskContents(settings.data_dir / "contents", on_broken=fatal.tell)
         stack.push_async_callback(contents.close)
         metrics, router = Metrics(), Router(settings.office, settings.route)
         keys = Keys(settings.keys, settings.trust)
@@ -115,7 +136,7 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         )
         acts = Acts(journal, now, nudge)
         door = FrontDoor(Intake(settings, journal, contents, router, now, accepted=nudge), acts)
-        yield Gateway(settings, journal, contents, partners, router, runner, door, acts, metrics, keys, now)
+        yield Gateway(settings, journal, contents, partners, router, runner, door, acts, metrics, keys, now, fatal)
 
 
 def _stages(
@@ -226,6 +247,7 @@ def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
         "disk guard": partial(loops.disk_guard, gateway.contents, runner, settings),
     }
     sign = partial(_sign_block, gateway.keys)
+    found["storage"] = gateway.fatal.wait
     found["notary"] = partial(
         loops.in_role, journal, "notary", node, partial(loops.notary, journal, sign, settings.times.block_seconds)
     )

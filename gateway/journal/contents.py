@@ -18,7 +18,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,8 +36,17 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 class DiskContents:
     """Implements `gateway.ports.Contents`."""
 
-    def __init__(self, folder: Path, *, segment_below: int = _MIB, segment_bytes: int = 256 * _MIB) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        segment_below: int = _MIB,
+        segment_bytes: int = 256 * _MIB,
+        on_broken: Callable[[StorageBroken], None] | None = None,
+    ) -> None:
+        """`on_broken` is called when the disk broke its word: the process has to end."""
         self._folder = folder
+        self._on_broken = on_broken
         self._segment_below = segment_below
         self._temporary = folder / "tmp"
         for each in (folder, self._temporary, folder / "segments", folder / "files"):
@@ -111,6 +120,8 @@ class DiskContents:
             if exc.errno in _FULL:
                 raise Busy("disk-full", "the disk for contents is full", after=30.0) from None
             self._broken = StorageBroken("contents-broken", f"contents cannot be written: {exc.strerror}")
+            if self._on_broken:
+                self._on_broken(self._broken)
             raise self._broken from exc
 
     # --- reading ------------------------------------------------------------------------------------------------

@@ -8,12 +8,15 @@ same. `examine` judges form and signature. The hand-over itself is in `gateway.p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 
 from gateway.config import Settings
 from gateway.edxml import check
+from gateway.edxml.parse import Parsed
 from gateway.errors import NeedsOperator, Rejection, Retryable, Unreachable
 from gateway.journal import Journal, twin_key
 from gateway.model import Content, Document, Status
@@ -39,6 +42,16 @@ from gateway.states import (
 from gateway.trust import edxml_signature, receipts
 
 NOW = dt.timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a received file says, as far as it can be read."""
+
+    changes: Mapping[str, object]
+    to: tuple[str, ...] = ()
+    attachments: tuple[tuple[str, str], ...] = ()
+    refs: tuple[ContentRef, ...] = ()
 
 
 class Incoming:
@@ -75,51 +88,59 @@ class Incoming:
     async def _fetch(self, work: Work, axis: AxisPartner) -> Outcome:
         message = work.message
         assert message.axis_id is not None
-        async with axis.driver.fetch(message.axis_id, message.kind) as fetched:
-            content = await self._contents.store(fetched.chunks, limit=self._limits.edxml_bytes)
-        _compare(fetched, content)
-        refs: list[Effect] = [ContentRef("edxml", content)]
-        changes: dict[str, object] = {"size": content.size, "sha256": content.sha256}
-        attachments: tuple[tuple[str, str], ...] = ()
-        to: tuple[str, ...] = ()
-        try:
-            parsed = await split(
-                self._contents.open(content),
-                self._contents,
-                attachment_limit=self._limits.attachment_bytes,
-                total_limit=self._limits.edxml_bytes,
-            )
-        except Rejection as error:
-            # The bytes are safe and will be receipted; what they say is `examine`'s to judge.
-            changes["detail"] = {"form": error.code, "text": error.message}
-        else:
-            if parsed.document is not None:
-                document = parsed.document
-                to = tuple(organ.code for organ in document.to)
-                changes |= _facts(document.document_id, document.sender.code, min(document.priority, 3))
-                changes["detail"] = detail.of_document(document)
-            elif parsed.status is not None:
-                status = parsed.status
-                to = (status.response_for.organ,)
-                changes |= _facts(status.response_for.document_id, status.sender.code, message.urgency)
-                changes["detail"] = detail.of_status(status)
-            held = [(each, each.content) for each in parsed.attachments if each.content]
-            refs.extend(ContentRef("attachment", content, attachment) for attachment, content in held)
-            attachments = tuple((attachment.content_id, content.sha256) for attachment, content in held)
-            refs.append(ContentRef("envelope", await self._contents.store_bytes(parsed.envelope)))
-        receipt = await self._receipt(message, axis, content, changes, attachments, to)
+        async with self._kept_or_erased() as stored:
+            async with axis.driver.fetch(message.axis_id, message.kind) as fetched:
+                content = await self._contents.store(fetched.chunks, limit=self._limits.edxml_bytes)
+            stored.append(content)
+            _compare(fetched, content)
+            seen = await self._look_into(content, stored)
+            receipt = await self._receipt(message, axis, content, seen)
         entry = Entry("received", {"size": content.size, "sha256": content.sha256, "receipt": receipt.receipt_id})
-        return Outcome(entry, state=State.RECEIVED, due_in=NOW, changes=changes, effects=(*refs, receipt))
+        changes = {"size": content.size, "sha256": content.sha256, **seen.changes}
+        effects: tuple[Effect, ...] = (ContentRef("edxml", content), *seen.refs, receipt)
+        return Outcome(entry, state=State.RECEIVED, due_in=NOW, changes=changes, effects=effects)
 
-    async def _receipt(
-        self,
-        message: Message,
-        axis: AxisPartner,
-        content: Content,
-        changes: dict[str, object],
-        attachments: tuple[tuple[str, str], ...],
-        to: tuple[str, ...],
-    ) -> KeepReceipt:
+    @contextlib.asynccontextmanager
+    async def _kept_or_erased(self) -> AsyncIterator[list[Content]]:
+        """What fails erases what it stored: try after try it would fill the disk, and nothing would refer to it."""
+        stored: list[Content] = []
+        try:
+            yield stored
+        except BaseException:
+            for content in stored:
+                await asyncio.shield(self._contents.erase(content))
+            raise
+
+    async def _look_into(self, content: Content, stored: list[Content]) -> _Seen:
+        """Take the file apart. What cannot be read is said in the detail, for `examine` to judge."""
+        try:
+            async with self._kept_or_erased() as parts:
+                parsed = await split(
+                    self._contents.open(content),
+                    self._contents,
+                    parts,
+                    attachment_limit=self._limits.attachment_bytes,
+                    total_limit=self._limits.edxml_bytes,
+                )
+        except Rejection as error:
+            return _Seen({"detail": {"form": error.code, "text": error.message}})
+        stored += parts
+        envelope = await self._contents.store_bytes(parsed.envelope)
+        stored.append(envelope)
+        held = [(each, each.content) for each in parsed.attachments if each.content]
+        changes, to = _said(parsed)
+        return _Seen(
+            changes,
+            to,
+            tuple((attachment.content_id, bytes_.sha256) for attachment, bytes_ in held),
+            (
+                *(ContentRef("attachment", bytes_, attachment) for attachment, bytes_ in held),
+                ContentRef("envelope", envelope),
+            ),
+        )
+
+    async def _receipt(self, message: Message, axis: AxisPartner, content: Content, seen: _Seen) -> KeepReceipt:
+        """Our receipt, frozen with the bytes: a repeat is the same octets."""
         now = self._now()
         receipt = receipts.Receipt(
             receipt_id=uuid.uuid4().hex,
@@ -128,12 +149,12 @@ class Incoming:
             addressed_to=axis.axis_system_id,
             message_id=message.message_id,
             axis_id=message.axis_id or "",
-            document_id=str(changes.get("document_id", message.document_id)),
-            sender=str(changes.get("sender", message.sender)),
-            to=to,
+            document_id=str(seen.changes.get("document_id", message.document_id)),
+            sender=str(seen.changes.get("sender", message.sender)),
+            to=seen.to,
             size=content.size,
             sha256=content.sha256,
-            attachments=attachments,
+            attachments=seen.attachments,
             time=now,
         )
         key = axis.keys.ring.signing(now)
@@ -252,8 +273,24 @@ def rejected(work: Work, error: Rejection, router: Router, now: dt.datetime) -> 
     return Outcome(Entry("rejected", {"reason": error.code}, error.message), state=State.REJECTED, effects=effects)
 
 
-def _facts(document_id: str, sender: str, urgency: int) -> dict[str, object]:
-    return {"document_id": document_id, "sender": sender, "urgency": urgency}
+def _said(parsed: Parsed) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Columns of the message, and the organs the file is for."""
+    if parsed.document is not None:
+        document = parsed.document
+        return {
+            "document_id": document.document_id,
+            "sender": document.sender.code,
+            "urgency": min(document.priority, 3),
+            "detail": detail.of_document(document),
+        }, tuple(organ.code for organ in document.to)
+    if parsed.status is not None:
+        status = parsed.status
+        return {
+            "document_id": status.response_for.document_id,
+            "sender": status.sender.code,
+            "detail": detail.of_status(status),
+        }, (status.response_for.organ,)
+    return {}, ()
 
 
 def _compare(fetched: Fetched, content: Content) -> None:

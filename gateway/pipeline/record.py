@@ -274,6 +274,7 @@ _CODES = {
     "greater_than_equal": "too-small",
     "less_than_equal": "number-too-large",
     "less_than": "number-too-large",
+    "literal_error": "unknown-value",
     "timezone_aware": "time-zone",
     "date_from_datetime_parsing": "date",
     "date_parsing": "date",
@@ -296,7 +297,8 @@ def _problem(error: Mapping[str, Any]) -> Problem:
     code = _CODES.get(kind) or (kind if "-" in kind or kind == "date" else "wrong-type")
     context = error.get("ctx", {})
     limit = next((str(context[name]) for name in _LIMITS if name in context), None)
-    return Problem(path(error["loc"]), code, error["msg"], {"limit": limit} if limit else {})
+    facts = {"limit": limit} if limit else {"allowed": context["expected"]} if code == "unknown-value" else {}
+    return Problem(path(error["loc"]), code, error["msg"], facts)
 
 
 def path(location: Sequence[str | int]) -> str:

@@ -460,7 +460,7 @@ async def test_an_office_tells_what_became_of_a_document(street):
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({"code": "01"}, ("code", "wrong-type")),
+        ({"code": "01"}, ("code", "unknown-value")),
         ({"code": "02"}, ("reason", "reason-required")),
         ({"code": "03", "organ": NEIGHBOUR}, ("organ", "organ-not-yours")),
         ({"code": "03", "odd": 1}, ("odd", "unknown-field")),

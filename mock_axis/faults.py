@@ -2,7 +2,8 @@
 
 A rule is text, `NAME[:OPERATION[:PROBABILITY[:COUNT]]][:KEY=VALUE…]`, for example `reply-lost:SendDocument:0.2` or
 `cut:GetDocument:1:3:bytes=1000`. OPERATION is a shell pattern; COUNT limits how many times it strikes, `for=SECONDS`
-how long it lasts. The server asks for a fault by its name at the place where it would strike.
+how long it lasts. Beside the operations of `axis.wsdl` there are `Deliver`, when a message enters a mailbox, and `Fault`,
+the reply to a request that is refused. The server asks for a fault by its name at the place where it would strike.
 """
 
 from __future__ import annotations

@@ -69,15 +69,14 @@ class Server:
         return web.Response(text=wsdl.replace("http://127.0.0.1:9000/axis", here), headers={"Content-Type": XML})
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
-        envelope = b""
-        operation = _announced(request)
+        envelope, operation = b"", "Fault"
         try:
             envelope, parts = await soap.read_envelope(request)
+            call, bound = self._open(envelope, parts)
+            operation = call.operation
             early = await self._strike_before(operation)
             if early is not None:
                 return early
-            call, bound = self._open(envelope, parts)
-            operation = call.operation
             if rule := self._faults.strikes("busy", operation):
                 raise AxisFault("Busy", "later, please", retry_after=int(rule.number("seconds", 1)))
             answer = await self._operations.answer(call)
@@ -186,11 +185,6 @@ class Server:
             return soap.Outgoing(XML, reply.envelope)
         xop = self._operations.switches.xop
         return soap.with_file(reply.envelope, answer.content_id, answer.size, answer.pieces, xop=xop)
-
-
-def _announced(request: web.Request) -> str:
-    """The operation by SOAPAction, good enough for faults that strike before anything is read."""
-    return request.headers.get("SOAPAction", "").strip('"').rpartition(":")[2]
 
 
 def _hang_up(request: web.Request) -> None:

@@ -247,6 +247,7 @@ def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
         "disk guard": partial(loops.disk_guard, gateway.contents, runner, settings),
     }
     sign = partial(_sign_block, gateway.keys)
+    found["sweep"] = partial(loops.sweep, journal, gateway.contents, gateway.now)
     found["storage"] = gateway.fatal.wait
     found["notary"] = partial(
         loops.in_role, journal, "notary", node, partial(loops.notary, journal, sign, settings.times.block_seconds)

@@ -162,6 +162,18 @@ class DiskContents:
             else:
                 await asyncio.to_thread(_unlink, path)
 
+    def old_files(self, seconds: float) -> list[str]:
+        """Files of this store that were last written that long ago. Blocking."""
+        before = time.time() - seconds
+        found = (*(self._folder / "segments").iterdir(), *(self._folder / "files").glob("*/*"))
+        return [str(path.relative_to(self._folder)) for path in found if path.stat().st_mtime < before]
+
+    def discard_file(self, place: str) -> None:
+        """Remove a file that holds nothing anybody needs. Blocking."""
+        path, _ = self._locate(place)
+        if path.name != self._segments.name:
+            _unlink(path)
+
     def _locate(self, place: str) -> tuple[Path, int]:
         name, _, offset = place.partition(":")
         if ".." in name or not name.startswith(("segments/", "files/")):

@@ -214,6 +214,10 @@ class Journal:
         """To be called before the bytes are erased. False: a message refers to it after all."""
         return await self._store.write(lambda tx: bool(tx.run(queries.FORGET_CONTENT, {"at": content.place})))
 
+    async def needs_file(self, place: str) -> bool:
+        """Whether any content that the journal knows lies in that file of the store."""
+        return await self._store.read(lambda tx: tx.one(queries.NEEDS_FILE, {"place": place}) is not None)
+
     # --- endpoints, roles, keys ---------------------------------------------------------------------------------
 
     async def endpoint_failed(self, name: str, after: float | None, *, first: float, longest: float) -> dt.datetime:

@@ -301,6 +301,15 @@ UNREFERENCED = Query(
 )
 FORGET_CONTENT = Query(delete(content).where(content.c.place == bindparam("at"), ~_referred))
 
+_place: BindParameter[str] = bindparam("place")
+NEEDS_FILE = Query(
+    # A segment's places are NAME:OFFSET, and ";" is the character after ":".
+    select(literal(1))
+    .select_from(content)
+    .where(or_(content.c.place == _place, (content.c.place > _place + ":") & (content.c.place < _place + ";")))
+    .limit(1)
+)
+
 # --- entries and blocks -----------------------------------------------------------------------------------------
 
 CHAIN_HEAD = Query(select(message.c.last_seq, message.c.last_digest).where(message.c.message_id == _id))

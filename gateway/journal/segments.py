@@ -77,6 +77,11 @@ class SegmentWriter:
         self._broken: OSError | None = None
         self._closed = False
 
+    @property
+    def name(self) -> str:
+        """Of the segment that is written to; empty before the first."""
+        return self._segment.name if self._segment else ""
+
     def append(self, data: bytes) -> Future[Kept]:
         """Durable when the future is done; it raises OSError. Call from one thread only."""
         if self._closed:

@@ -14,7 +14,7 @@ import structlog
 
 from gateway.config import Settings
 from gateway.errors import GatewayError, StorageBroken
-from gateway.journal import Journal
+from gateway.journal import DiskContents, Journal
 from gateway.pipeline.partners import AxisPartner
 from gateway.pipeline.runner import Runner
 from gateway.ports import Contents, Door, Office
@@ -27,6 +27,10 @@ FIRST_LOOK = 200
 """How many waiting items an axis is asked for at first."""
 LONGEST_LOOK = 20_000
 DISK_SECONDS = 5.0
+SWEEP_SECONDS = 3600.0
+SWEPT_AT_ONCE = 1000
+ABANDONED_SECONDS = 86_400.0
+"""No upload or fetch lasts longer before its row is written."""
 AGAIN_SECONDS = (1.0, 30.0)
 """First and longest pause before a failed loop begins again."""
 
@@ -132,6 +136,18 @@ async def disk_guard(contents: Contents, runner: Runner, settings: Settings) -> 
             runner.paused.discard(Stage.FETCH)
             runner.nudge()
         await asyncio.sleep(DISK_SECONDS)
+
+
+async def sweep(journal: Journal, contents: DiskContents, now: Callable[[], dt.datetime]) -> None:
+    """Erase what no message refers to, and files left by uploads and fetches that a crash cut short."""
+    while True:
+        for content in await journal.unreferenced(now() - dt.timedelta(seconds=ABANDONED_SECONDS), SWEPT_AT_ONCE):
+            if await journal.forget_content(content):
+                await contents.erase(content)
+        for place in await asyncio.to_thread(contents.old_files, ABANDONED_SECONDS):
+            if not await journal.needs_file(place):
+                await asyncio.to_thread(contents.discard_file, place)
+        await asyncio.sleep(SWEEP_SECONDS)
 
 
 async def office(adapter: Office, door: Door) -> None:

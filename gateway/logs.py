@@ -71,12 +71,20 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     root.setLevel(number)
     for name in PINNED:
         logging.getLogger(name).setLevel(logging.WARNING)
+    sys.excepthook = _unhandled
+
+
+def _unhandled(_kind: type[BaseException], exc: BaseException, _trace: TracebackType | None) -> None:
+    """What ends the process is told like everything else: a traceback of Python's own would print the text."""
+    structlog.get_logger().critical("unhandled", exc_info=exc)
 
 
 def keep_out(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Drop what a log may never hold, and say that something was dropped."""
     dropped: list[str] = []
     clean = _clean(event, dropped)
+    # asyncio shows the task below its sentence, and the task shows what its exception says.
+    clean["event"] = str(clean.get("event", "")).partition("\n")[0]
     if dropped:
         clean["dropped"] = sorted(set(dropped))
     return clean

@@ -1,6 +1,9 @@
+import asyncio
+import gc
 import io
 import json
 import logging
+import sys
 
 import pytest
 import structlog
@@ -12,10 +15,11 @@ SECRET = "Về việc bổ nhiệm cán bộ"
 
 
 @pytest.fixture
-def written():
+def written(monkeypatch):
     stream = io.StringIO()
     root = logging.getLogger()
     before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in logs.PINNED}
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     logs.configure("DEBUG", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     root.handlers[:], level, pinned = before
@@ -81,6 +85,30 @@ def test_the_same_holds_for_exceptions_that_libraries_log(written):
     except ValueError:
         logging.getLogger("aiohttp.server").exception("Error handling request")
     (line,) = written()
+    assert line["error"] == "ValueError"
+    assert SECRET not in json.dumps(line, ensure_ascii=False)
+
+
+def test_what_ends_the_process_is_told_without_its_text(written):
+    try:
+        raise ValueError(SECRET)
+    except ValueError as exc:
+        sys.excepthook(type(exc), exc, exc.__traceback__)
+    (line,) = written()
+    assert (line["event"], line["level"], line["error"]) == ("unhandled", "critical", "ValueError")
+    assert SECRET not in json.dumps(line, ensure_ascii=False)
+
+
+async def test_a_task_that_nobody_asked_about_is_told_without_what_its_exception_says(written):
+    async def fail():
+        raise ValueError(SECRET)
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    (line,) = written()
+    assert line["logger"] == "asyncio"
     assert line["error"] == "ValueError"
     assert SECRET not in json.dumps(line, ensure_ascii=False)
 

@@ -78,6 +78,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The files do not come in the record's order.",
     ),
     "attachment-empty": ("Tệp đính kèm rỗng.", "The attachment is empty."),
+    "attachment-damaged": (
+        "Tệp đính kèm bị hỏng do chuyển đổi văn bản.",
+        "A text conversion has broken the attachment.",
+    ),
     "size-differs": ("Kích thước khác với khai báo.", "The size is not the one declared."),
     "digest-differs": ("SHA-256 khác với khai báo.", "The SHA-256 is not the one declared."),
     "no-attachment": ("Văn bản không có tệp đính kèm.", "The document has no attachment."),

@@ -16,12 +16,13 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gateway.config import Settings
 from gateway.edxml.check import check_document
+from gateway.edxml.sniff import HEAD, is_damaged
 from gateway.errors import Busy, Refused, Rejection
 from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
@@ -88,17 +89,17 @@ class Intake:
         async with self._tentative(office, key) as kept:
             roads = self._roads(targets(document), untimely(form, self._now()))
             self._need_room()
-            await self._take(form, uploads, kept)
+            attachments, warnings = await self._take(form, uploads, kept)
         return await self._enter(
             _Handed(
                 office,
                 key,
-                _fingerprint(record, kept),
-                replace(document, attachments=tuple(kept)),
+                _fingerprint(record, attachments),
+                replace(document, attachments=tuple(attachments)),
                 roads,
                 expires=form.expires or form.deliver_by or self._now() + self._default_life,
                 more={"deliver_by": form.deliver_by.isoformat()} if form.deliver_by else {},
-                warnings=() if kept else (Problem("attachments", "no-attachment", "there is no attachment"),),
+                warnings=tuple(warnings),
             )
         )
 
@@ -110,7 +111,7 @@ class Intake:
             if isinstance(subject, Document):
                 refuse(secrecy.refuse(None, subject), code="state-secret")
             key, described = intake_edxml.key_of(subject), _detail(subject)
-            fingerprint = _fingerprint(described, kept)
+            fingerprint = _fingerprint(described, _attachments(subject))
             if first := await self._reserve(office, key):
                 answer = _again(first, fingerprint)
                 await self._discard(kept)
@@ -173,8 +174,8 @@ class Intake:
 
     @contextlib.asynccontextmanager
     async def _tentative(
-        self, office: str, key: str, kept: list[Attachment] | None = None
-    ) -> AsyncIterator[list[Attachment]]:
+        self, office: str, key: str, kept: list[Content] | None = None
+    ) -> AsyncIterator[list[Content]]:
         """Whatever ends the block early frees the key and drops the bytes taken so far."""
         try:
             async with self._discarding(kept) as held:
@@ -185,21 +186,29 @@ class Intake:
 
     # --- the bytes ----------------------------------------------------------------------------------------------
 
-    async def _take(self, form: Record, uploads: AsyncIterator[Upload], kept: list[Attachment]) -> None:
-        """Store each upload against its line of the record; all of them, and no more."""
+    async def _take(
+        self, form: Record, uploads: AsyncIterator[Upload], kept: list[Content]
+    ) -> tuple[list[Attachment], list[Problem]]:
+        """Store each upload against its line of the record; all of them, and no more. Also gives warnings."""
         left = self._limits.submission_bytes
+        attachments: list[Attachment] = []
         problems: list[Problem] = []
+        warnings: list[Problem] = []
         async for upload in uploads:
             index = len(kept)
             where = _expected(form, index, upload)
             limit = min(self._limits.attachment_bytes, left)
+            head = bytearray()
             try:
-                content = await self._contents.store(upload.chunks, limit=limit)
+                content = await self._contents.store(_watched(upload.chunks, head), limit=limit)
             except Rejection as error:
                 raise Refused([over(where, "too-many-bytes", limit)], code=error.code, status=413) from None
+            kept.append(content)
             part = form.attachments[index]
-            kept.append(Attachment(uuid.uuid4().hex, part.name, part.content_type, part.description, content))
+            attachments.append(Attachment(uuid.uuid4().hex, part.name, part.content_type, part.description, content))
             left -= content.size
+            if is_damaged(bytes(head)):
+                warnings.append(Problem(where, "attachment-damaged", "a text conversion has broken the file"))
             if not content.size:
                 problems.append(Problem(where, "attachment-empty", "the attachment has no bytes"))
             if part.size not in {None, content.size}:
@@ -211,6 +220,9 @@ class Intake:
             for index in range(len(kept), len(form.attachments))
         ]
         refuse(problems)
+        if not attachments:
+            warnings.append(Problem("attachments", "no-attachment", "there is no attachment"))
+        return attachments, warnings
 
     async def _only_digests(self, form: Record, uploads: AsyncIterator[Upload]) -> list[Attachment]:
         """Read the uploads of a repeated submission: what they are counts, their bytes are held already."""
@@ -231,7 +243,7 @@ class Intake:
         return seen
 
     @contextlib.asynccontextmanager
-    async def _discarding(self, kept: list[Attachment] | None = None) -> AsyncIterator[list[Attachment]]:
+    async def _discarding(self, kept: list[Content] | None = None) -> AsyncIterator[list[Content]]:
         kept = [] if kept is None else kept
         try:
             yield kept
@@ -239,10 +251,9 @@ class Intake:
             await asyncio.shield(self._discard(kept))
             raise
 
-    async def _discard(self, kept: Sequence[Attachment]) -> None:
-        for one in kept:
-            if one.content:
-                await self._contents.erase(one.content)
+    async def _discard(self, kept: Iterable[Content]) -> None:
+        for content in kept:
+            await self._contents.erase(content)
 
     # --- the row, the answer --------------------------------------------------------------------------------------
 
@@ -266,7 +277,7 @@ class Intake:
         kept = await asyncio.shield(entering)
         if repeated := kept["submission"] != submission:
             # Another request with the key was answered while this one outlived its reservation.
-            await self._discard(_attachments(handed.subject))
+            await self._discard(one.content for one in _attachments(handed.subject) if one.content)
         self._accepted()
         return _submitted(kept, repeated=repeated)
 
@@ -309,6 +320,14 @@ def _detail(subject: Document | Status, **more: str) -> dict[str, Any]:
 
 def _attachments(subject: Document | Status) -> tuple[Attachment, ...]:
     return subject.attachments if isinstance(subject, Document) else ()
+
+
+async def _watched(chunks: Chunks, head: bytearray) -> AsyncIterator[bytes]:
+    """The same chunks; their first bytes are also put into `head`."""
+    async for chunk in chunks:
+        if len(head) < HEAD:
+            head += chunk[: HEAD - len(head)]
+        yield chunk
 
 
 def _expected(form: Record, index: int, upload: Upload) -> str:

@@ -258,6 +258,13 @@ async def test_files_must_be_those_of_the_record(house, tmp_path, files, changes
     assert bytes_on_disk(tmp_path) == b"", "nothing is kept"
 
 
+async def test_a_file_broken_by_a_text_conversion_is_taken_with_a_warning(house):
+    broken = b"%PDF-1.7\n%\xe2\xe3".decode("latin-1").encode() + b"\xef\xbf\xbd" * 4
+    files = uploads(("a", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3"), ("b", broken))
+    submitted = await house.door.submit(OFFICE, "k1", with_files("a", "b"), files)
+    assert [(one.field, one.code) for one in submitted.warnings] == [("attachments[1]", "attachment-damaged")]
+
+
 async def test_a_file_name_mangled_by_the_client_does_not_matter(house):
     files = uploads(("quy?t ??nh.pdf", b"1"))
     submitted = await house.door.submit(OFFICE, "k1", with_files("quyết định.pdf"), files)

@@ -38,6 +38,8 @@ KEY_LEASE = dt.timedelta(minutes=15)
 """How long a key stays taken by a submission whose process died. A slower upload is safe: the journal's unique key
 decides at acceptance."""
 DISK_RETRY_SECONDS = 60.0
+KEY_RETRY_SECONDS = 5.0
+"""Most submissions take far less; who asks too early is told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,11 @@ class Intake:
     async def _reserve(self, office: str, key: str) -> Answered | None:
         taken = await self._journal.reserve(office, key, KEY_LEASE)
         if isinstance(taken, Running):
-            raise Busy("key-running", "the first submission with this key is still running", after=taken.after)
+            raise Busy(
+                "key-running",
+                "the first submission with this key is still running",
+                after=min(taken.after, KEY_RETRY_SECONDS),
+            )
         return taken if isinstance(taken, Answered) else None
 
     @contextlib.asynccontextmanager

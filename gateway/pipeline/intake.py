@@ -34,9 +34,9 @@ from gateway.ports import Chunks, Contents, Submitted, Upload
 from gateway.rules import clock, secrecy
 from gateway.states import ContentRef, Delivery, Message, NewMessage, State
 
-KEY_LEASE = dt.timedelta(minutes=15)
-"""How long a key stays taken by a submission whose process died. A slower upload is safe: the journal's unique key
-decides at acceptance."""
+KEY_LEASE = dt.timedelta(seconds=15)
+"""How long a key stays taken by a submission whose process died. Slower uploads are safe: where two outlive it, the
+journal's unique key lets one of them in, and the other gets its answer."""
 DISK_RETRY_SECONDS = 60.0
 KEY_RETRY_SECONDS = 5.0
 """Most submissions take far less; who asks too early is told again."""

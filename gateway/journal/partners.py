@@ -35,9 +35,16 @@ class KeyRow:
 
 
 def endpoint_failed(tx: Transaction, name: str, after: float | None, first: float, longest: float, now: int) -> int:
-    """When it may be tried again. `after` is what the endpoint asked for: it is obeyed, up to `longest`."""
+    """When it may be tried again. `after` is what the endpoint asked for: it is obeyed, up to `longest`.
+
+    What fails while it is in back-off was under way before: many at once are one failure.
+    """
     row = tx.one(queries.ENDPOINT, {"of": name})
-    failures, since = (row[0] + 1, row[1]) if row else (1, now)
+    failures, since, until = row or (0, now, now)
+    if until <= now:
+        failures += 1
+    elif after is None:
+        return int(until)
     if after is None:
         delay = min(longest, first * 2 ** min(failures - 1, _DOUBLINGS))
         delay *= random.uniform(0.5, 1.0)  # noqa: S311 -- spreads the load, keeps no secret

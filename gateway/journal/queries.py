@@ -365,7 +365,11 @@ RELEASE_KEY = Query(delete(submission).where(*_of_key, submission.c.answer.is_(N
 
 # --- endpoints, roles, keys -------------------------------------------------------------------------------------
 
-ENDPOINT = Query(select(endpoint.c.failures, endpoint.c.failing_since).where(endpoint.c.name == bindparam("of")))
+ENDPOINT = Query(
+    select(endpoint.c.failures, endpoint.c.failing_since, endpoint.c.next_try_at).where(
+        endpoint.c.name == bindparam("of")
+    )
+)
 PUT_ENDPOINT = Query(
     lambda new: (stmt := new(endpoint)).on_conflict_do_update(
         index_elements=("name",), set_={name: stmt.excluded[name] for name in ("failures", "next_try_at")}

@@ -348,6 +348,8 @@ async def test_back_off_doubles_with_jitter_up_to_the_longest_and_obeys_the_endp
     for _ in range(6):
         next_try = await journal.endpoint_failed("e", None, first=10, longest=100)
         waits.append((next_try - clock()).total_seconds())
+        assert await journal.endpoint_failed("e", None, first=10, longest=100) == next_try, "one failure, many hit"
+        clock.time = next_try
     for wait, full in zip(waits, [10, 20, 40, 80, 100, 100], strict=True):
         assert full / 2 <= wait <= full
     assert await journal.endpoint_failed("e", 7.5, first=10, longest=100) == clock() + dt.timedelta(seconds=7.5)

@@ -119,7 +119,7 @@ SET_COLUMN = {
     name: Query(update(message).where(message.c.message_id == _id), name)
     for name in (
         *("axis", "endpoint", "office", "axis_id", "document_id", "sender", "urgency", "detail", "size", "sha256"),
-        *("proof", "expires_at", "sent_at", "submission_id", "supersedes", "duplicate_of"),
+        *("proof", "expires_at", "sent_at", "submission_id", "supersedes", "duplicate_of", "doubt"),
     )
 }
 """The columns that an outcome may change."""

@@ -14,6 +14,7 @@ from gateway.journal import Journal
 from gateway.model import Direction, Kind, Problem, Staff
 from gateway.pipeline import detail, notices, replies
 from gateway.pipeline.handing import handed_over
+from gateway.pipeline.outgoing import IN_DOUBT
 from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED
 from gateway.states import Entry, Message, NewMessage, Outcome, State, stage_for
 
@@ -87,12 +88,14 @@ class Acts:
         await self._act(message_id, outcome, who=who, why=why)
 
     async def release(self, message_id: str, who: str, why: str) -> None:
-        """Let a held message go on. Raises `Refused` when it is not held."""
+        """Let a held message go on; what was held in doubt goes on without it. Raises `Refused` when it is not held."""
 
         async def outcome(message: Message) -> Outcome:
             if message.held is None:
                 raise _impossible(message, "release")
-            return Outcome(Entry("released", {"reason": message.held}), due_in=NOW)
+            # The axis could not say whether it has the message: that is what the person has found out.
+            settled = {"doubt": 0} if message.held == IN_DOUBT else None
+            return Outcome(Entry("released", {"reason": message.held}), due_in=NOW, changes=settled)
 
         await self._act(message_id, outcome, who=who, why=why)
 

@@ -29,6 +29,8 @@ from gateway.trust import edxml_signature, receipts
 from gateway.trust.errors import SignatureInvalid
 
 MISMATCHES_BEFORE_HOLD = 5
+IN_DOUBT = "in-doubt"
+"""Held: it may have been sent, and only a person can find out."""
 NOW = dt.timedelta(0)
 
 
@@ -136,14 +138,14 @@ class Outgoing:
         if not work.doubt or not axis.must_ask_first or not self._settings.runner.ask_before_repeating:
             return None
         if not axis.can_find:
-            raise NeedsOperator("in-doubt", "the axis can neither deduplicate nor be asked")
+            raise NeedsOperator(IN_DOUBT, "the axis can neither deduplicate nor be asked")
         return await axis.driver.find(parcel)
 
     async def _last_question(self, work: Work, axis: AxisPartner, parcel: Parcel) -> Acceptance | None:
         """The last act before a message expires is to find it; in doubt it may not expire."""
         if not axis.can_find:
             if work.doubt:
-                raise NeedsOperator("in-doubt", "not confirmed in time, and the axis cannot be asked")
+                raise NeedsOperator(IN_DOUBT, "not confirmed in time, and the axis cannot be asked")
             return None
         try:
             return await axis.driver.find(parcel)

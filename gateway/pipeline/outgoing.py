@@ -144,9 +144,10 @@ class Outgoing:
     async def _last_question(self, work: Work, axis: AxisPartner, parcel: Parcel) -> Acceptance | None:
         """The last act before a message expires is to find it; in doubt it may not expire."""
         if not axis.can_find:
-            if work.doubt:
+            if work.doubt and axis.must_ask_first:
                 raise NeedsOperator(IN_DOUBT, "not confirmed in time, and the axis cannot be asked")
-            return None
+            # Where a repeat is the same message, repeating is asking.
+            return await axis.driver.send(parcel) if work.doubt else None
         try:
             return await axis.driver.find(parcel)
         except Retryable:

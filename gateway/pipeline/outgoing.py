@@ -85,13 +85,12 @@ class Outgoing:
         self._now = now
 
     async def pack(self, work: Work) -> Outcome:
+        """Also what is late already: it expires packed, so that it can be sent after all."""
         message = work.message
-        if self._late(message):
-            return _expired(message)
         axis = self._partners.axes[message.axis]
         now = self._now()
         # A key that ends while the message may still wait would make its receipt unverifiable for the other side.
-        key = axis.keys.ring.signing(now, (message.expires_at or now) - now)
+        key = axis.keys.ring.signing(now, max((message.expires_at or now) - now, dt.timedelta(0)))
         refs = await self._journal.contents(message.message_id)
 
         def frozen() -> Packed:

@@ -35,7 +35,7 @@ class Handing:
         """One try for each office that has it not yet. What succeeded is kept even when another office fails."""
         message = work.message
         pending = await self._journal.pending_handovers(message.message_id)
-        pushed = [office for office in pending if not self._partners.offices[office].pulls]
+        pushed = [office for office in pending if not self._partners.office(office).pulls]
         refs = await self._journal.contents(message.message_id)
         deliveries = await self._journal.deliveries(message.message_id)
         failed: GatewayError | None = None
@@ -43,7 +43,7 @@ class Handing:
         for office in pushed:
             organs = tuple(each.organ for each in deliveries if each.office == office)
             try:
-                await self._partners.offices[office].hand_over(self._handover(message, organs, refs))
+                await self._partners.office(office).hand_over(self._handover(message, organs, refs))
             except Rejection as error:
                 failed = error
             except GatewayError as error:
@@ -71,7 +71,7 @@ class Handing:
         facts = {"offices": " ".join(done)}
         if not remaining:
             return Outcome(Entry("handed-over", facts), state=State.CLOSED, effects=effects)
-        push = next((office for office in remaining if not self._partners.offices[office].pulls), None)
+        push = next((office for office in remaining if not self._partners.office(office).pulls), None)
         return Outcome(
             Entry("handed-over", facts),
             due_in=dt.timedelta(seconds=1) if again and push else None,

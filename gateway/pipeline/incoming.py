@@ -74,7 +74,7 @@ class Incoming:
     # --- fetch ---------------------------------------------------------------------------------------------------
 
     async def fetch(self, work: Work) -> Outcome:
-        axis = self._partners.axes[work.message.axis]
+        axis = self._partners.axis(work.message.axis)
         try:
             return await self._fetch(work, axis)
         except (Retryable, Rejection) as error:
@@ -168,7 +168,7 @@ class Incoming:
         receipt = await self._journal.receipt_given(message.message_id)
         assert receipt is not None, "the receipt commits with the bytes"
         assert message.axis_id is not None
-        await self._partners.axes[message.axis].driver.confirm(message.axis_id, receipt)
+        await self._partners.axis(message.axis).driver.confirm(message.axis_id, receipt)
         return Outcome(Entry("confirmed"), state=State.CONFIRMED, due_in=NOW, changes={"endpoint": "inside"})
 
     # --- examine -------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ class Incoming:
 
     async def _signature(self, message: Message, refs: list[ContentRef]) -> str:
         """The verdict on the edXML signature. Raises `Rejection` or `NeedsOperator` where the policy says so."""
-        axis = self._partners.axes[message.axis]
+        axis = self._partners.axis(message.axis)
         if axis.edxml_signature == "ignore":
             return "ignored"
         envelope = next(ref.content for ref in refs if ref.role == "envelope")
@@ -250,7 +250,7 @@ class Incoming:
 
     def _endpoint(self, offices: dict[str, None]) -> str:
         for office in offices:
-            if not self._partners.offices[office].pulls:
+            if not self._partners.office(office).pulls:
                 return f"office:{office}"
         return "inside"
 

@@ -87,7 +87,7 @@ class Outgoing:
     async def pack(self, work: Work) -> Outcome:
         """Also what is late already: it expires packed, so that it can be sent after all."""
         message = work.message
-        axis = self._partners.axes[message.axis]
+        axis = self._partners.axis(message.axis)
         now = self._now()
         # A key that ends while the message may still wait would make its receipt unverifiable for the other side.
         key = axis.keys.ring.signing(now, max((message.expires_at or now) - now, dt.timedelta(0)))
@@ -119,7 +119,7 @@ class Outgoing:
 
     async def send(self, work: Work) -> Outcome:
         message = work.message
-        axis = self._partners.axes[message.axis]
+        axis = self._partners.axis(message.axis)
         packed = Packed.from_json((await self._journal.extra(message.message_id))["recipe"])
         parcel = parcel_of(message, packed, self._contents)
         late = message.state is State.EXPIRED

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.errors import NeedsOperator
 from gateway.ports import Axis, Finds, Office
 from gateway.trust.keys import Keys
 
@@ -35,6 +36,18 @@ class AxisPartner:
 class Partners:
     axes: Mapping[str, AxisPartner]
     offices: Mapping[str, Office]
+
+    def axis(self, name: str) -> AxisPartner:
+        """Raises `NeedsOperator` where the configuration no longer has it: its messages wait for a person."""
+        if name not in self.axes:
+            raise NeedsOperator("axis-unknown", f"no axis is called {name!r}")
+        return self.axes[name]
+
+    def office(self, name: str) -> Office:
+        """As `axis`."""
+        if name not in self.offices:
+            raise NeedsOperator("office-unknown", f"no office is called {name!r}")
+        return self.offices[name]
 
     def must_ask_first(self, axis: str) -> bool:
         return axis in self.axes and self.axes[axis].must_ask_first

@@ -133,13 +133,23 @@ class Runner:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(message_id=work.message.message_id, stage=stage.value):
             outcome, name = await self._outcome(stage, work)
-            kept = await self._journal.settle(work, outcome)
+            try:
+                kept = await self._journal.settle(work, outcome)
+            except StorageBroken:
+                raise
+            except Exception as error:  # noqa: BLE001 - what the journal will not write is a bug of the stage
+                outcome, name = self._bug(stage, work, error), "bug"
+                kept = await self._journal.settle(work, outcome)
+            if name in {"ok", "rejected"}:
+                self._bugs[stage] = 0
             if not kept:
                 name = "lease-lost"
                 log.warning("lease lost", attempt=work.attempt)
         self._metrics.stage_done(stage, name, time.perf_counter() - started)
         if outcome.state is State.REJECTED:
-            self._metrics.rejected(outcome.entry.code)
+            self._metrics.rejected(str((outcome.entry.facts or {}).get("reason", outcome.entry.code)))
+        if outcome.entry.code == "receipt-mismatch":
+            self._metrics.receipt_mismatch(work.message.axis)
 
     async def _outcome(self, stage: Stage, work: Work) -> tuple[Outcome, str]:
         endpoint = work.message.endpoint
@@ -159,7 +169,6 @@ class Runner:
             raise
         except Exception as error:  # noqa: BLE001 - anything else is a bug: hold, never lose
             return self._bug(stage, work, error), "bug"
-        self._bugs[stage] = 0
         await self._alive(endpoint)
         return outcome, "held" if outcome.held else "ok"
 
@@ -195,4 +204,5 @@ class Runner:
         ]
         log.error("bug", error=type(error).__name__, places=places[-6:], in_a_row=self._bugs[stage])
         code = f"bug-{type(error).__name__}"
-        return Outcome(Entry("held", {"reason": code}, " ← ".join(reversed(places))), held=code, doubt=work.doubt)
+        # It may have come after the call that matters: in doubt.
+        return Outcome(Entry("held", {"reason": code}, " ← ".join(reversed(places))), held=code, doubt=True)

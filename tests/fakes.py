@@ -52,9 +52,18 @@ class FakeAxis:
         self.calls = Counter()
         self.spoil = {}
         """axis id → what its transport claims instead of the true SHA-256."""
+        self.down = None
+        """Raised by every call while it is set."""
+        self.refuses_receipts = None
+        """Raised by every confirmation while it is set."""
+
+    def _called(self, name):
+        self.calls[name] += 1
+        if self.down:
+            raise self.down
 
     async def send(self, parcel):
-        self.calls["send"] += 1
+        self._called("send")
         happens = self.replies.pop(0) if self.replies else None
         if isinstance(happens, Exception):
             raise happens
@@ -102,7 +111,7 @@ class FakeAxis:
         return tuple(found)
 
     async def find(self, parcel):
-        self.calls["find"] += 1
+        self._called("find")
         for message_id, axis_id, data in self.held:
             if message_id == parcel.message_id:
                 return self._acceptance(parcel, axis_id, data)
@@ -112,12 +121,12 @@ class FakeAxis:
         self.waiting[axis_id] = (kind, data)
 
     async def pending(self, limit):
-        self.calls["pending"] += 1
+        self._called("pending")
         return [Announced(axis_id, kind) for axis_id, (kind, _) in list(self.waiting.items())[:limit]]
 
     @asynccontextmanager
     async def fetch(self, axis_id, kind):
-        self.calls["fetch"] += 1
+        self._called("fetch")
         data = self.waiting[axis_id][1]
 
         async def chunks():
@@ -127,7 +136,9 @@ class FakeAxis:
         yield Fetched(len(data), self.spoil.get(axis_id) or hashlib.sha256(data).hexdigest(), chunks())
 
     async def confirm(self, axis_id, receipt):
-        self.calls["confirm"] += 1
+        self._called("confirm")
+        if self.refuses_receipts:
+            raise self.refuses_receipts
         if self.replies:
             raise self.replies.pop(0)
         self.confirmed.setdefault(axis_id, []).append(receipt)

@@ -142,7 +142,10 @@ class Axis(Protocol):
     async def organs(self) -> Sequence[AxisOrgan]: ...
 
     def certificates(self) -> Mapping[str, dt.datetime]:
-        """When each certificate this driver uses or trusts ends, by a name fit for a metric label."""
+        """Until when each party on the other side has a valid certificate, by its system id.
+
+        Of several the one that lasts longest counts: one that was replaced may end in peace.
+        """
 
     async def reload(self) -> None:
         """Read keys and trust anew, without a restart."""

@@ -17,7 +17,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from cryptography.hazmat.primitives.hashes import SHA256
 from lxml import etree
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
@@ -111,11 +110,10 @@ class SoapAxis:
         return [AxisOrgan(item.OrganId, item.OrganName, item.OldOrganId or "") for item in reply.Organization]
 
     def certificates(self) -> Mapping[str, dt.datetime]:
-        party = self._keys.trust.parties.get(self._context.axis_system_id)
-        ends = {f"ours-{pair.fingerprint[:12]}": pair.certificate.not_valid_after_utc for pair in self._keys.ring.pairs}
-        for certificate in party.certificates if party else ():
-            ends[f"theirs-{certificate.fingerprint(SHA256()).hex()[:12]}"] = certificate.not_valid_after_utc
-        return ends
+        system_id = self._context.axis_system_id
+        party = self._keys.trust.parties.get(system_id)
+        ends = [certificate.not_valid_after_utc for certificate in (party.certificates if party else ())]
+        return {system_id: max(ends)} if ends else {}
 
     async def reload(self) -> None:
         await asyncio.to_thread(self._keys.reload)

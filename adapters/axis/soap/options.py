@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gateway.config import GIB, Seconds, loopback
 from gateway.errors import Misconfigured
@@ -17,17 +17,27 @@ from gateway.ports import Finds
 Url = Annotated[str, Field(max_length=2000)]
 
 
+def _absolute(path: Path) -> Path:
+    # A driver does not know where the configuration file lies.
+    if not path.is_absolute():
+        raise ValueError("an absolute path is needed")
+    return path
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
 class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: Url
     behind_tls_proxy: bool = False
     """Plain HTTP off loopback is refused unless a proxy on the way speaks TLS."""
-    ca: Path | None = None
+    ca: AbsolutePath | None = None
     """PEM of the authorities that may vouch for the server's TLS certificate; absent: the system's."""
-    certificate: Path | None = None
+    certificate: AbsolutePath | None = None
     """PEM of our TLS client certificate, where the axis asks for one."""
-    key: Path | None = None
+    key: AbsolutePath | None = None
     connect_seconds: Seconds = 10.0
     first_byte_seconds: Seconds = 60.0
     """From the end of the request to the head of the reply: the axis checks and stores in this time."""

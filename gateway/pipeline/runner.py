@@ -138,7 +138,7 @@ class Runner:
             except StorageBroken:
                 raise
             except Exception as error:  # noqa: BLE001 - what the journal will not write is a bug of the stage
-                outcome, name = self._bug(stage, work, error), "bug"
+                outcome, name = self._bug(stage, error), "bug"
                 kept = await self._journal.settle(work, outcome)
             if name in {"ok", "rejected"}:
                 self._bugs[stage] = 0
@@ -168,7 +168,7 @@ class Runner:
         except StorageBroken:
             raise
         except Exception as error:  # noqa: BLE001 - anything else is a bug: hold, never lose
-            return self._bug(stage, work, error), "bug"
+            return self._bug(stage, error), "bug"
         await self._alive(endpoint)
         return outcome, "held" if outcome.held else "ok"
 
@@ -196,7 +196,7 @@ class Runner:
             self._failing.discard(endpoint)
             await self._journal.endpoint_ok(endpoint)
 
-    def _bug(self, stage: Stage, work: Work, error: Exception) -> Outcome:
+    def _bug(self, stage: Stage, error: Exception) -> Outcome:
         self._bugs[stage] += 1
         # Places only: the text of a foreign exception may hold what must not be logged.
         places = [

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from gateway.errors import GatewayError, Rejection
+from gateway.errors import GatewayError, NeedsOperator, Rejection, Retryable
 from gateway.journal import Journal
 from gateway.model import Document, Kind, Status
 from gateway.pipeline import detail, replies
@@ -32,28 +32,35 @@ class Handing:
         self._now = now
 
     async def hand_over(self, work: Work) -> Outcome:
-        """One try for each office that has it not yet. What succeeded is kept even when another office fails."""
+        """One try for each office that has it not yet. What succeeded is kept even when another office fails.
+
+        Of several failures the one that a further try may mend is told: a refusal ends the message, so it comes last.
+        """
         message = work.message
         pending = await self._journal.pending_handovers(message.message_id)
         pushed = [office for office in pending if not self._partners.office(office).pulls]
         refs = await self._journal.contents(message.message_id)
         deliveries = await self._journal.deliveries(message.message_id)
-        failed: GatewayError | None = None
+        failed: dict[type, GatewayError] = {}
         done: list[str] = []
         for office in pushed:
             organs = tuple(each.organ for each in deliveries if each.office == office)
             try:
                 await self._partners.office(office).hand_over(self._handover(message, organs, refs))
+            except Retryable as error:
+                failed[Retryable] = error
+            except NeedsOperator as error:
+                failed[NeedsOperator] = error
             except Rejection as error:
-                failed = error
-            except GatewayError as error:
-                failed = error
+                # One office cannot end what another has yet to fetch.
+                others = len(pushed) < len(pending)
+                failed[Rejection] = NeedsOperator("office-refused", error.message) if others else error
             else:
                 done.append(office)
-        if failed is not None and not done:
-            raise failed
+        if failed and not done:
+            raise next(failed[kind] for kind in (Retryable, NeedsOperator, Rejection) if kind in failed)
         remaining = [office for office in pending if office not in done]
-        return self._handed(message, done, remaining, deliveries, refs, again=failed is not None)
+        return self._handed(message, done, remaining, deliveries, refs, again=bool(failed))
 
     def _handed(
         self,
@@ -109,14 +116,15 @@ def handed_over(
     now: dt.datetime,
 ) -> tuple[Effect, ...]:
     """What follows when offices have a message: each of their organs says 01 about a document."""
-    effects: list[Effect] = [HandedOver(message.message_id, office) for office in offices]
+    offices = set(offices)
+    effects: list[Effect] = [HandedOver(message.message_id, office) for office in sorted(offices)]
     if message.kind is Kind.DOCUMENT:
         document = detail.document(message.detail or {}, refs)
         named = {organ.code: organ for organ in document.to}
         effects.extend(
             replies.status_message(message, document, named[each.organ], ARRIVED, now)
             for each in deliveries
-            if each.office in set(offices)
+            if each.office in offices
         )
     return tuple(effects)
 

@@ -31,7 +31,8 @@ from mock_axis.store import Transaction
 
 Result = TypeVar("Result")
 UPLOAD_LIMIT = 1 << 30
-LIST_LIMIT = 1000
+LIST_LIMIT = 10_000
+INLINE_LIMIT = 64 << 10
 
 
 @dataclass(slots=True)
@@ -270,27 +271,29 @@ class Operations:
     async def _list(self, call: Call) -> Answer:
         limit = min(soap.number(call.element, "Limit"), LIST_LIMIT)
         now = self._now().timestamp()
+        inline = soap.number(call.element, "InlineBelow") if get(call.element, "InlineBelow") else 0
         items = await self._perform(call, lambda tx: mailbox.pending(tx, call.system, now, limit))
         if self._faults.strikes("out-of-order", call.operation):
             self._faults.shuffle(items)
-        return Answer("".join(element("Pending", _pending(item)) for item in items))
+        return Answer("".join(element("Pending", _pending(item) + self._inline(item, inline)) for item in items))
 
-    async def _item(self, call: Call, *, fetch: bool = False) -> Item:
+    def _inline(self, item: Item, below: int) -> str:
+        """The file itself, where it is small enough."""
+        if item.message.size > min(below, INLINE_LIMIT):
+            return ""
+        return element("Content", xmlsig.b64(b"".join(self._box.store.read(item.message.place))))
+
+    async def _get(self, call: Call) -> Answer:
         item_id = get(call.element, "AxisId")
 
         def look(tx: Transaction) -> Item | None:
-            if fetch:
-                mailbox.note_fetch(tx, call.system, item_id)
+            mailbox.note_fetch(tx, call.system, item_id)
             return mailbox.item(tx, call.system, item_id)
 
-        found = await self._perform(call, look) if fetch else await self._box.ask(look)
-        if found is None:
+        item = await self._perform(call, look)
+        if item is None:
             # Another system's item is as unknown as one that never was.
             raise AxisFault("NotFound", "no such item")
-        return found
-
-    async def _get(self, call: Call) -> Answer:
-        item = await self._item(call, fetch=True)
         message = item.message
         pieces = self._box.store.read(message.place)
         if self._faults.strikes("wrong-digest", call.operation):
@@ -301,21 +304,44 @@ class Operations:
         return Answer(fields, content_id, message.size, pieces)
 
     async def _confirm(self, call: Call) -> Answer:
-        item = await self._item(call)
+        """Each confirmation stands for itself; those taken are kept in one commit."""
+        taken: list[tuple[Item, bytes, bool]] = []
+        refused: list[str] = []
+        for line in call.element.findall(f"{{{soap.AX}}}Confirmation"):
+            try:
+                item, body = await self._receipt_for(call, line)
+            except AxisFault as fault:
+                said = (
+                    field("AxisId", get(line, "AxisId")) + field("Code", fault.code) + field("Message", fault.message)
+                )
+                refused.append(element("Refused", said))
+            else:
+                taken.append((item, body, bool(self._faults.strikes("delivered-again", call.operation))))
+        now = self._now().timestamp()
+
+        def keep(tx: Transaction) -> None:
+            for item, body, keep_listed in taken:
+                mailbox.confirm(tx, call.system, item.item_id, body, now, keep_listed=keep_listed)
+
+        await self._perform(call, keep)
+        return Answer("".join(refused))
+
+    async def _receipt_for(self, call: Call, line: etree._Element) -> tuple[Item, bytes]:
+        """The item that a confirmation is for, and its receipt. Raises `AxisFault`."""
+        item_id = get(line, "AxisId")
+        item = await self._box.ask(lambda tx: mailbox.item(tx, call.system, item_id))
+        if item is None:
+            # Another system's item is as unknown as one that never was.
+            raise AxisFault("NotFound", "no such item")
         try:
-            body = b64decode("".join(get(call.element, "Receipt").split()), validate=True)
+            body = b64decode("".join(get(line, "Receipt").split()), validate=True)
             receipt = receipts.read(body, self._trust.parties[call.system], self._now())
         except (ValueError, xmlsig.BadSignature, xmlsig.NotXml) as exc:
             raise AxisFault("BadReceipt", str(exc)) from None
         differing = self._differing(receipt, call, item)
         if differing:
             raise AxisFault("BadReceipt", f"differs in: {', '.join(differing)}")
-        keep_listed = bool(self._faults.strikes("delivered-again", call.operation))
-        now = self._now().timestamp()
-        await self._perform(
-            call, lambda tx: mailbox.confirm(tx, call.system, item.item_id, body, now, keep_listed=keep_listed)
-        )
-        return Answer()
+        return item, body
 
     def _differing(self, receipt: Receipt, call: Call, item: Item) -> list[str]:
         """Names of the fields in which a gateway's receipt is not about this item."""
@@ -332,8 +358,9 @@ class Operations:
             "Attachment": (receipt.attachments, message.attachments),
         }
         differing = [name for name, (said, held) in expected.items() if said != held]
-        # A gateway speaks for the receivers that are its own, or repeats the whole list.
-        if not receipt.to or not set(receipt.to) <= set(message.to):
+        # A gateway speaks for the receivers that are its own, or repeats the whole list; where nobody could read the
+        # file, there is none to speak for.
+        if bool(receipt.to) is not bool(message.to) or not set(receipt.to) <= set(message.to):
             differing.append("ToOrganId")
         return differing
 

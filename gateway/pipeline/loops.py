@@ -23,9 +23,11 @@ from gateway.states import Stage
 log = structlog.get_logger(__name__)
 
 ROLE_SECONDS = 30.0
+BUSY_SECONDS = 0.2
+"""Between two looks while there is something new: what came with the last look is being fetched meanwhile."""
 FIRST_LOOK = 200
 """How many waiting items an axis is asked for at first."""
-LONGEST_LOOK = 20_000
+LONGEST_LOOK = 10_000
 DISK_SECONDS = 5.0
 SWEEP_SECONDS = 3600.0
 SWEPT_AT_ONCE = 1000
@@ -92,8 +94,8 @@ class Poller:
 
     async def run(self) -> None:
         while True:
-            if not await self.once():
-                await asyncio.sleep(self._seconds)
+            found = await self.once()
+            await asyncio.sleep(min(BUSY_SECONDS, self._seconds) if found else self._seconds)
 
     async def once(self) -> bool:
         """One look. True: there was something new, so look again at once."""
@@ -103,13 +105,10 @@ class Poller:
         await self._confirm_again([item.axis_id for item in items])
         if new:
             self._nudge()
-        if len(items) < self._look:
-            self._look = FIRST_LOOK
-            return False
+        full = len(items) >= self._look
         # A full list of old items would hide newer ones for ever: look further.
-        if not new:
-            self._look = min(self._look * 2, LONGEST_LOOK)
-        return True
+        self._look = min(self._look * 2, LONGEST_LOOK) if full and not new else FIRST_LOOK
+        return full or bool(new)
 
     async def _confirm_again(self, listed: list[str]) -> None:
         """An item listed although confirmed: our confirmation was lost there. The same receipt again, byte for byte."""

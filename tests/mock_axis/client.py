@@ -142,8 +142,13 @@ class Client:
         return await self.call("GetDocument", soap.field("AxisId", axis_id))
 
     async def confirm(self, axis_id, receipt):
+        """One confirmation; a refusal of it is raised as the fault it names."""
         fields = soap.field("AxisId", axis_id) + soap.field("Receipt", base64.b64encode(receipt).decode())
-        return await self.call("ConfirmReceived", fields)
+        reply = await self.call("ConfirmReceived", soap.element("Confirmation", fields))
+        refused = reply.body.find(f"{AX}Refused")
+        if refused is not None:
+            raise Fault(refused.findtext(f"{AX}Code"), refused)
+        return reply
 
     async def find(self, message_id):
         return await self.call("FindMessage", soap.field("MessageId", message_id))

@@ -96,6 +96,11 @@ def consequence(fault: Any, *, hands_over: bool) -> GatewayError:
             return NeedsOperator(code, "the axis refuses, and waiting will not change that")
 
 
+def refusal(code: str) -> GatewayError:
+    """What it means that the axis refuses one confirmation out of several."""
+    return NeedsOperator("axis-" + _KEBAB[code], "the axis refuses this receipt")
+
+
 _KEBAB = {
     "BadSignature": "bad-signature",
     "Clock": "clock",

@@ -1,0 +1,170 @@
+"""The storm: the gateway is killed with SIGKILL at random moments while axis and office misbehave, then all is counted.
+
+    python -m tests.crash.storm --kills 200 --seed 7
+
+Three runs: an axis that deduplicates, one that does not and is asked first, and the control, which does not ask and
+must show doubles. The last line is one JSON object; the exit code is 0 only if everything held.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import secrets
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from mock_axis.office import SampleOffice
+from mock_axis.scene import DEPARTMENT, DEPARTMENT_ORGAN, OFFICE, OFFICE_ORGAN, Scene
+from tests.crash import reckoning, weather
+from tests.crash.reckoning import Reckoning
+
+PATIENCE = 3600.0
+LIFE = (0.05, 3.0)
+"""Seconds between the gateway's first answer and its death."""
+IN_START_UP = 0.15
+"""Share of the kills that do not wait for the first answer."""
+
+
+async def storm(folder: Path, result: Reckoning, kills: int, ends: float, drain_seconds: float) -> Reckoning:
+    """One run. `ends`: no further kill after this moment on the monotonic clock."""
+    began = time.monotonic()
+    scene = Scene(
+        folder,
+        faults=weather.FAULTS,
+        seed=result.seed,
+        deduplicates=result.deduplicates,
+        settings={"times": weather.TIMES, "runner": {"ask_before_repeating": result.asks}},
+        axis_options=weather.AXIS_OPTIONS,
+    )
+    async with _offices(scene, result.seed) as (office, department):
+        traffic = weather.Traffic(scene, office, department, result.seed)
+        traffic.start()
+        await _kill(scene, result, kills, ends)
+        result.faults = await weather.clear_up(scene, office)
+        await scene.start_gateway()
+        await traffic.close()
+        offices = {OFFICE_ORGAN: office, DEPARTMENT_ORGAN: department}
+        await _drain(scene, offices, result, drain_seconds)
+        await scene.stop()
+        await reckoning.reckon(scene, office, department, result)
+    result.seconds = round(time.monotonic() - began, 1)
+    return result
+
+
+@contextlib.asynccontextmanager
+async def _offices(scene: Scene, seed: int):
+    """Axis, gateway and both offices, at work."""
+    async with contextlib.AsyncExitStack() as stack:
+        desk = {"gateway": scene.api_url, "seed": seed, "patience": PATIENCE}
+        office = SampleOffice(
+            scene.folder / "office", secrets=[scene.webhook_secret], faults=weather.OFFICE_FAULTS, **desk
+        )
+        department = SampleOffice(scene.folder / "department", **desk)
+        scene.office_url = await office.start()
+        stack.push_async_callback(office.close)
+        await department.start()
+        stack.push_async_callback(department.close)
+        await asyncio.to_thread(scene.lay_out)
+        stack.push_async_callback(scene.stop)
+        await asyncio.gather(scene.start_axis(), scene.start_gateway())
+        office.client.key, department.client.key = await asyncio.gather(
+            scene.new_key(OFFICE), scene.new_key(DEPARTMENT)
+        )
+        clerks = [
+            asyncio.create_task(weather.clerk(office, pulls=False)),
+            asyncio.create_task(weather.clerk(department, pulls=True)),
+        ]
+        try:
+            yield office, department
+        finally:
+            for task in clerks:
+                task.cancel()
+            await asyncio.gather(*clerks, return_exceptions=True)
+
+
+async def _kill(scene: Scene, result: Reckoning, kills: int, ends: float) -> None:
+    drawn = random.Random(result.seed)
+    while result.kills < kills and time.monotonic() < ends:
+        await asyncio.sleep(drawn.uniform(*LIFE))
+        await scene.kill_gateway()
+        result.kills += 1
+        while drawn.random() < IN_START_UP and result.kills < kills:
+            await scene.start_gateway(wait=False)
+            await asyncio.sleep(drawn.uniform(*LIFE))
+            await scene.kill_gateway()
+            result.kills += 1
+        if result.kills < kills:
+            await scene.start_gateway()
+        if result.kills % 10 == 0:
+            print(f"seed {result.seed}: {result.kills} kills", file=sys.stderr, flush=True)
+
+
+async def _drain(scene: Scene, offices: dict[str, SampleOffice], result: Reckoning, seconds: float) -> None:
+    """Until nothing is left to do; what is held is released once by the operator, as a person would."""
+    ends = time.monotonic() + seconds
+    released = False
+    while time.monotonic() < ends:
+        await asyncio.sleep(0.3)
+        if not await reckoning.settled(scene, offices):
+            continue
+        held = reckoning.waiting(scene, held=True)
+        if released or not held:
+            return
+        released = True
+        for message_id, reason in held:
+            result.released[reason] = result.released.get(reason, 0) + 1
+            await scene.run_command("release", message_id, "--why", "the storm is over", "--who", "storm")
+
+
+async def storms(folder: Path, seed: int, kills: int, minutes: float, drain_seconds: float) -> dict[str, object]:
+    """The three runs side by side; a tenth of the kills, at least three, are the control's and not counted."""
+    began = time.monotonic()
+    ends = began + minutes * 60
+    plain = Reckoning(seed, deduplicates=True, asks=True)
+    asking = Reckoning(seed + 1, deduplicates=False, asks=True)
+    control = Reckoning(seed + 2, deduplicates=False, asks=False)
+    shares = (kills - kills // 2, kills // 2, max(3, kills // 10))
+    async with asyncio.TaskGroup() as group:
+        for name, run, share in zip(("plain", "asking", "control"), (plain, asking, control), shares, strict=True):
+            group.create_task(storm(folder / name, run, share, ends, drain_seconds))
+    runs = (plain, asking)
+    held = all(run.held for run in runs) and control.faultless and control.doubled > 0
+    return {
+        "held": held,
+        "kills": sum(run.kills for run in runs),
+        "sent": sum(run.sent for run in runs),
+        "received": sum(run.received for run in runs),
+        "lost": sum(run.lost for run in runs),
+        "doubled": sum(run.doubled for run in runs),
+        "control_doubled": control.doubled,
+        "control_lost": control.lost,
+        "seed": seed,
+        "seconds": round(time.monotonic() - began, 1),
+        "runs": [asdict(run) for run in (*runs, control)],
+    }
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--kills", type=int, default=200, help="over both axes; the control has some of its own")
+    asked.add_argument("--seed", type=int, default=None, help="drawn, and printed, when not given")
+    asked.add_argument("--minutes", type=float, default=45.0, help="no further kill after so long")
+    asked.add_argument("--drain", type=float, default=180.0, help="seconds to settle in, after the storm")
+    asked.add_argument("--folder", type=Path, default=None, help="kept; a temporary one is not")
+    given = asked.parse_args()
+    seed = secrets.randbelow(1 << 31) if given.seed is None else given.seed
+    print(f"seed {seed}", flush=True)
+    with contextlib.ExitStack() as stack:
+        folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lienthong-storm-")))
+        result = asyncio.run(storms(folder, seed, given.kills, given.minutes, given.drain))
+    print(json.dumps(result, ensure_ascii=False))
+    return 0 if result["held"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -45,7 +45,7 @@ class Acts:
             if list(pending) == [office]:
                 return Outcome(Entry("acknowledged"), state=State.CLOSED, effects=effects)
             # Not a mere note: the version moves on, so that of two offices the later one sees that it is the last.
-            return Outcome(Entry("acknowledged"), due_in=NOW, effects=effects)
+            return Outcome(Entry("acknowledged"), due_in=NOW, held=message.held, effects=effects)
 
         await self._inbox_item(office, message_id)
         await self._act(message_id, outcome, who=f"office:{office}", why=None)

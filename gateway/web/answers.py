@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.journal import EntryRow
 from gateway.model import Kind, ProofGrade
 from gateway.pipeline.record import Code, StaffPart, Text
+from gateway.ports import Submitted
 from gateway.states import ContentRef, Delivery, Message, State
+from gateway.web import problems
 
 
 class Warned(BaseModel):
@@ -138,6 +140,15 @@ class Reported(BaseModel):
 def _text(detail: Mapping[str, Any] | None, name: str) -> str:
     value = (detail or {}).get(name, "")
     return value if isinstance(value, str) else ""
+
+
+def accepted(submitted: Submitted, language: problems.Language) -> Accepted:
+    return Accepted(
+        message_id=submitted.messages[0]["message_id"],
+        submission=submitted.submission_id,
+        messages=[MessageRef(**message) for message in submitted.messages],
+        warnings=[Warned(**problems.told(warning, language)) for warning in submitted.warnings],
+    )
 
 
 def line(message: Message) -> dict[str, Any]:

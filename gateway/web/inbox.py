@@ -5,13 +5,14 @@ Reading consumes nothing: an item leaves the list only when the office acknowled
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from aiohttp import web
 from pydantic import ValidationError
 
 from gateway.journal import Journal
-from gateway.model import Direction, Staff
+from gateway.model import Attachment, Content, Direction, Staff
 from gateway.pipeline.record import refused
 from gateway.ports import Contents
 from gateway.states import ContentRef, Message, State
@@ -96,60 +97,82 @@ class Inbox:
             ),
         ]
 
-    async def waiting(self, request: web.Request) -> web.Response:
-        limit = cursors.read_limit(request.query.get("limit"))
-        after = cursors.read(request.query.get("cursor"))
-        rows = await self._journal.inbox(request[OFFICE], after or 0, limit)
+    async def page(self, office: str, cursor: str | None, limit: str | None) -> answers.InboxPage:
+        rows_wanted = cursors.read_limit(limit)
+        rows = await self._journal.inbox(office, cursors.read(cursor) or 0, rows_wanted)
         items = [answers.InboxLine(**answers.inbox_line(row.message)) for row in rows]
-        following = cursors.write(rows[-1].seq) if len(rows) == limit else None
-        return json_answer(answers.InboxPage(items=items, next=following))
+        return answers.InboxPage(items=items, next=cursors.write(rows[-1].seq) if len(rows) == rows_wanted else None)
 
-    async def get(self, request: web.Request) -> web.Response:
-        message, organs = await self._own(request)
+    async def item(self, office: str, message_id: str) -> answers.InboxAnswer:
+        message, organs = await self._own(office, message_id)
+        return answers.inbox_item(message, organs, await self._held(message, "attachment"))
+
+    async def file(self, office: str, message_id: str, n: str) -> tuple[Attachment, Content]:
+        """One attachment of an item, by its place in the document, from 0."""
+        message, _ = await self._own(office, message_id)
         refs = await self._held(message, "attachment")
-        return json_answer(answers.inbox_item(message, organs, refs))
-
-    async def content(self, request: web.Request) -> web.StreamResponse:
-        message, _ = await self._own(request)
-        refs = await self._held(message, "edxml")
-        if not refs:
-            raise problems.not_found()
-        return await self._send(request, refs[0], "application/xml", f"{message.message_id}.edxml")
-
-    async def attachment(self, request: web.Request) -> web.StreamResponse:
-        message, _ = await self._own(request)
-        refs = await self._held(message, "attachment")
-        n = request.match_info["n"]
         if not (n.isascii() and n.isdecimal() and len(n) < 6 and int(n) < len(refs)):
             raise problems.not_found()
         ref = refs[int(n)]
         assert ref.attachment is not None, "the journal names every attachment"
-        return await self._send(request, ref, ref.attachment.content_type, ref.attachment.name)
+        return ref.attachment, ref.content
 
-    async def acknowledge(self, request: web.Request) -> web.Response:
-        await self._own(request)
-        await self._acts.acknowledge(request[OFFICE], request.match_info["message_id"])
-        return web.Response(status=204)
+    async def acknowledged(self, office: str, message_id: str) -> None:
+        await self._own(office, message_id)
+        await self._acts.acknowledge(office, message_id)
 
-    async def report(self, request: web.Request) -> web.Response:
-        message, _ = await self._own(request)
+    async def reported(self, office: str, message_id: str, said: Mapping[str, Any]) -> answers.Reported:
+        """`said` is a `StatusReport` as JSON has it."""
+        message, _ = await self._own(office, message_id)
         try:
-            report = answers.StatusReport.model_validate(await json_object(request, limit=self._body_limit))
+            report = answers.StatusReport.model_validate(said)
         except ValidationError as error:
             raise refused(error) from None
         staff = Staff(**report.staff.model_dump()) if report.staff else None
         reported = await self._acts.report_status(
-            request[OFFICE], message.message_id, report.code, report.reason, report.organ, staff
+            office, message.message_id, report.code, report.reason, report.organ, staff
         )
-        return json_answer(answers.Reported(message_id=reported), status=202)
+        return answers.Reported(message_id=reported)
 
-    async def _own(self, request: web.Request) -> tuple[Message, list[str]]:
+    # --- over HTTP ------------------------------------------------------------------------------------------------
+
+    async def waiting(self, request: web.Request) -> web.Response:
+        page = await self.page(request[OFFICE], request.query.get("cursor"), request.query.get("limit"))
+        return json_answer(page)
+
+    async def get(self, request: web.Request) -> web.Response:
+        return json_answer(await self.item(request[OFFICE], request.match_info["message_id"]))
+
+    async def content(self, request: web.Request) -> web.StreamResponse:
+        message, _ = await self._own(request[OFFICE], request.match_info["message_id"])
+        refs = await self._held(message, "edxml")
+        if not refs:
+            raise problems.not_found()
+        return await self._send(request, refs[0].content, "application/xml", f"{message.message_id}.edxml")
+
+    async def attachment(self, request: web.Request) -> web.StreamResponse:
+        attachment, content = await self.file(
+            request[OFFICE], request.match_info["message_id"], request.match_info["n"]
+        )
+        return await self._send(request, content, attachment.content_type, attachment.name)
+
+    async def acknowledge(self, request: web.Request) -> web.Response:
+        await self.acknowledged(request[OFFICE], request.match_info["message_id"])
+        return web.Response(status=204)
+
+    async def report(self, request: web.Request) -> web.Response:
+        office, message_id = request[OFFICE], request.match_info["message_id"]
+        await self._own(office, message_id)  # a stranger's body is not read
+        said = await json_object(request, limit=self._body_limit)
+        return json_answer(await self.reported(office, message_id, said), status=202)
+
+    async def _own(self, office: str, message_id: str) -> tuple[Message, list[str]]:
         """The item and the office's organs it is for. Raises `Refused` (404) where it is not in its inbox."""
-        message = await self._journal.message(request.match_info["message_id"])
+        message = await self._journal.message(message_id)
         if message is None or message.direction is not Direction.IN or message.state not in _IN_THE_INBOX:
             raise problems.not_found()
         deliveries = await self._journal.deliveries(message.message_id)
-        organs = [each.organ for each in deliveries if each.office == request[OFFICE]]
+        organs = [each.organ for each in deliveries if each.office == office]
         if not organs or message.held is not None:
             raise problems.not_found()
         return message, organs
@@ -157,8 +180,7 @@ class Inbox:
     async def _held(self, message: Message, role: str) -> list[ContentRef]:
         return [ref for ref in await self._journal.contents(message.message_id) if ref.role == role]
 
-    async def _send(self, request: web.Request, ref: ContentRef, content_type: str, name: str) -> web.StreamResponse:
-        content = ref.content
+    async def _send(self, request: web.Request, content: Content, content_type: str, name: str) -> web.StreamResponse:
         return await ranges.send(
             request,
             lambda start, end: self._contents.open(content, start, end),

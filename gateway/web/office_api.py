@@ -138,17 +138,10 @@ class Documents:
         ]
 
     async def post(self, request: web.Request) -> web.Response:
-        with self._one_upload(request):
+        with self.one_upload(request[KEY]):
             submitted = await self._submit(request)
-        language = problems.language_of(request)
-        first = submitted.messages[0]["message_id"]
-        accepted = answers.Accepted(
-            message_id=first,
-            submission=submitted.submission_id,
-            messages=[answers.MessageRef(**message) for message in submitted.messages],
-            warnings=[answers.Warned(**problems.told(warning, language)) for warning in submitted.warnings],
-        )
-        headers = {"Location": f"/v1/documents/{first}"}
+        accepted = answers.accepted(submitted, problems.language_of(request))
+        headers = {"Location": f"/v1/documents/{accepted.message_id}"}
         if submitted.repeated:
             headers["Idempotency-Replayed"] = "true"
         return json_answer(accepted, status=202, headers=headers)
@@ -158,17 +151,13 @@ class Documents:
         if request.content_type in _EDXML:
             return await self._door.submit_edxml(office, body(request))
         submission = Submission(request, record_limit=self._limits.record_bytes)
-        key = request.headers.get("Idempotency-Key", "")
-        if not _KEY_FORM.fullmatch(key):
-            code = "idempotency-key-form" if key else "idempotency-key-missing"
-            raise Refused([Problem("Idempotency-Key", code, "")], code=code, status=400)
+        key = idempotency_key(request.headers.get("Idempotency-Key", ""), "Idempotency-Key")
         record = await submission.record()
         return await self._door.submit(office, key, record, submission.files())
 
     @contextlib.contextmanager
-    def _one_upload(self, request: web.Request) -> Iterator[None]:
-        """No key may take all the room there is for uploads."""
-        key = request[KEY]
+    def one_upload(self, key: str) -> Iterator[None]:
+        """No key, named by its digest, may take all the room there is for uploads."""
         if self._uploading[key] >= self._limits.uploads_at_once:
             raise Busy("too-many-uploads", after=_RETRY_UPLOAD_SECONDS)
         self._uploading[key] += 1
@@ -189,16 +178,28 @@ class Documents:
         return json_answer(answers.DocumentPage(items=items, next=cursors.write(page.next)))
 
     async def get(self, request: web.Request) -> web.Response:
-        message = await self._own(request)
-        deliveries = await self._journal.deliveries(message.message_id)
-        timeline = await self._journal.timeline(message.message_id)
-        return json_answer(answers.document(message, deliveries, timeline))
+        return json_answer(await self.followed(request[OFFICE], request.match_info["message_id"]))
 
-    async def _own(self, request: web.Request) -> Message:
-        message = await self._journal.message(request.match_info["message_id"])
-        if message is None or message.office != request[OFFICE] or message.direction is not Direction.OUT:
+    async def followed(self, office: str, message_id: str) -> answers.DocumentAnswer:
+        """One message that the office handed in. Raises `Refused` (404) for any other."""
+        message = await self._own(office, message_id)
+        deliveries = await self._journal.deliveries(message_id)
+        timeline = await self._journal.timeline(message_id)
+        return answers.document(message, deliveries, timeline)
+
+    async def _own(self, office: str, message_id: str) -> Message:
+        message = await self._journal.message(message_id)
+        if message is None or message.office != office or message.direction is not Direction.OUT:
             raise problems.not_found()
         return message
+
+
+def idempotency_key(key: str, field: str) -> str:
+    """The key, if it has the form of one; `field` is where it stood. Raises `Refused` (400)."""
+    if not _KEY_FORM.fullmatch(key):
+        code = "idempotency-key-form" if key else "idempotency-key-missing"
+        raise Refused([Problem(field, code, "")], code=code, status=400)
+    return key
 
 
 def _filter(request: web.Request) -> MessageFilter:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
@@ -109,10 +110,10 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
     """Turn whatever a handler raises into problem details."""
     try:
         return await handler(request)
-    except Refused as error:
-        return answer(request, error.code, error.status, problems=error.problems)
     except GatewayError as error:
-        return _gateway_error(request, error)
+        said = verdict(error)
+        headers = None if said.after is None else {"Retry-After": str(said.after)}
+        return answer(request, said.code, said.status, problems=said.problems, headers=headers)
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -121,22 +122,39 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
     except ConnectionError:
         raise  # the client went away: nobody is left to answer
     except Exception as error:  # noqa: BLE001 - a bug must not show its inside to a client
-        # Places only: the text of a foreign exception may hold what must not be logged.
-        frames = traceback.extract_tb(error.__traceback__)[-6:]
-        places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
-        log.error("bug", error=type(error).__name__, places=places)  # noqa: TRY400 - a traceback may quote a body
+        log_bug(error)
         return answer(request, "internal", 500)
 
 
-def _gateway_error(request: web.Request, error: GatewayError) -> web.Response:
+def log_bug(error: Exception) -> None:
+    """Places only: the text of a foreign exception may hold what must not be logged."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
+    log.error("bug", error=type(error).__name__, places=places)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a client is told of an error."""
+
+    code: str
+    status: int
+    problems: tuple[Problem, ...] = ()
+    after: int | None = None
+    """Seconds to wait before the next try, where one makes sense."""
+
+
+def verdict(error: GatewayError) -> Verdict:
+    if isinstance(error, Refused):
+        return Verdict(error.code, error.status, error.problems)
     if error.code == "not-found":
-        return answer(request, error.code, 404)
+        return Verdict(error.code, 404)
     if isinstance(error, Rejection):
-        return answer(request, error.code, 422)
+        return Verdict(error.code, 422)
     if not isinstance(error, Busy):
         error = Busy("try-again")
     wait = math.ceil(_DEFAULT_WAIT_SECONDS if error.after is None else error.after)
-    return answer(request, error.code, _BUSY_STATUS.get(error.code, 503), headers={"Retry-After": str(max(wait, 1))})
+    return Verdict(error.code, _BUSY_STATUS.get(error.code, 503), after=max(wait, 1))
 
 
 def not_found() -> Refused:

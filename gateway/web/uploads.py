@@ -33,7 +33,7 @@ class Submission:
 
     async def record(self) -> dict[str, Any]:
         """The first part, which must be the record. Raises `Refused`, with 400, 413 or 415."""
-        with _well_formed():
+        with well_formed():
             self._reader = await self._request.multipart()
             part = await self._reader.next()
             if part is None or not isinstance(part, BodyPartReader) or part.name != "record":
@@ -42,29 +42,30 @@ class Submission:
                     code="record-first",
                     status=400,
                 )
-            data = b"".join([chunk async for chunk in _chunks(part, limit=self._record_limit)])
+            data = b"".join([chunk async for chunk in part_bytes(part, limit=self._record_limit)])
         return parse_record(data)
 
     async def files(self) -> AsyncIterator[Upload]:
         """The further parts, each to be read before the next is asked for."""
         assert self._reader is not None, "the record comes first"
         while True:
-            with _well_formed():
+            with well_formed():
                 part = await self._reader.next()
             if part is None:
                 return
             if not isinstance(part, BodyPartReader):
-                raise _malformed("multipart-broken")
+                raise malformed("multipart-broken")
             content_type = part.headers.get("Content-Type", "application/octet-stream")
-            yield Upload(part.filename or "", content_type, _chunks(part))
+            yield Upload(part.filename or "", content_type, part_bytes(part))
 
 
-async def _chunks(part: BodyPartReader, *, limit: int | None = None) -> Chunks:
+async def part_bytes(part: BodyPartReader, *, limit: int | None = None) -> Chunks:
+    """The bytes of one part as they come. Raises `Refused`: encoded, broken, or past `limit` bytes."""
     if part.headers.get("Content-Transfer-Encoding", "").lower() not in _PLAIN_ENCODINGS:
         raise Refused([], code="part-encoded", status=415)
     size = 0
     while True:
-        with _well_formed():
+        with well_formed():
             chunk = await part.read_chunk(CHUNK_BYTES)
         if not chunk:
             return
@@ -76,12 +77,12 @@ async def _chunks(part: BodyPartReader, *, limit: int | None = None) -> Chunks:
 
 
 @contextlib.contextmanager
-def _well_formed() -> Iterator[None]:
+def well_formed() -> Iterator[None]:
     """Of a broken multipart aiohttp tells by whatever its code ran into."""
     try:
         yield
     except (ValueError, AssertionError, RuntimeError, HttpProcessingError, web.HTTPException) as error:
-        raise _malformed("multipart-broken") from error
+        raise malformed("multipart-broken") from error
 
 
 def body(request: web.Request) -> Chunks:
@@ -110,16 +111,16 @@ def parse_record(data: bytes) -> dict[str, Any]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise _malformed("not-utf-8") from None
+        raise malformed("not-utf-8") from None
     try:
         value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except RecursionError:
-        raise _malformed("too-deep") from None
+        raise malformed("too-deep") from None
     except ValueError:
         # Also a number of thousands of digits, which Python refuses to read.
-        raise _malformed("not-json") from None
+        raise malformed("not-json") from None
     if not isinstance(value, dict):
-        raise _malformed("not-an-object")
+        raise malformed("not-an-object")
     return value
 
 
@@ -127,7 +128,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     read = dict(pairs)
     if len(read) != len(pairs):
         # Which of two values counts is for nobody to guess, least of all where a degree of secrecy stands.
-        raise _malformed("name-twice")
+        raise malformed("name-twice")
     return read
 
 
@@ -135,5 +136,6 @@ def _no_constant(_: str) -> NoReturn:
     raise ValueError
 
 
-def _malformed(code: str) -> Refused:
+def malformed(code: str) -> Refused:
+    """What cannot be read at all."""
     return Refused([], code=code, status=400)

@@ -20,6 +20,8 @@ from gateway.states import Entry, Message, NewMessage, Outcome, State, stage_for
 
 NOW = dt.timedelta(0)
 TRIES = 10
+SAME_REPORT = dt.timedelta(minutes=10)
+"""A status that may come many times (05) comes again after this."""
 
 
 class NotFound(GatewayError):
@@ -55,6 +57,7 @@ class Acts:
     ) -> str:
         """Send the office's own status about a document it received. Returns the message id of the status.
 
+        The same again within `SAME_REPORT` is a repeated request, not a second status.
         Raises `Refused` for a code that is not the office's to give, a missing reason or an organ not its own.
         """
         message = await self._inbox_item(office, message_id)
@@ -67,11 +70,26 @@ class Acts:
             message, document, speaker, code, self._now(), reason=reason, staff=staff, office=office
         )
 
-        async def outcome(_: Message) -> Outcome:
+        reported = born.message.message_id
+
+        async def outcome(_: Message) -> Outcome | None:
+            nonlocal reported
+            if earlier := await self._same_report(born.message):
+                reported = earlier
+                return None
             return Outcome(Entry("status-reported", {"status": code, "organ": speaker.code}), effects=(born,))
 
         await self._act(message_id, outcome, who=f"office:{office}", why=None)
-        return born.message.message_id
+        return reported
+
+    async def _same_report(self, status: Message) -> str | None:
+        for each in await self._journal.submission(status.submission_id):
+            same = (each.kind, each.office, each.sender) == (status.kind, status.office, status.sender)
+            if same and self._now() - (each.accepted_at or self._now()) < SAME_REPORT:
+                said, again = detail.status(each.detail or {}), detail.status(status.detail or {})
+                if (said.code, said.description) == (again.code, again.description):
+                    return each.message_id
+        return None
 
     async def resend(self, message_id: str, who: str, why: str) -> None:
         """Same id, same bytes, due now, asking first. Raises `Refused` where there is nothing to send."""

@@ -16,11 +16,11 @@ import structlog
 from aiohttp import web
 
 from gateway.config import AxisSection, Listener, OfficeSection, Settings
-from gateway.errors import Misconfigured, StorageBroken
+from gateway.errors import Misconfigured, Rejection, StorageBroken
 from gateway.journal import DiskContents, Journal
 from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Direction, Problem
-from gateway.pipeline import incoming, loops, outgoing
+from gateway.pipeline import loops
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.front_door import FrontDoor
 from gateway.pipeline.handing import Handing
@@ -126,10 +126,12 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
             offices[office.name] = adapter = _office(office, settings, now)
             stack.push_async_callback(adapter.close)
         partners = Partners(axes, offices)
+        out = Outgoing(journal, contents, partners, settings, now)
+        into = Incoming(journal, contents, partners, router, settings, now)
         runner = Runner(
             journal,
-            _stages(journal, contents, partners, router, settings, now),
-            partial(_rejected, router, now),
+            _stages(out, into, Handing(journal, contents, partners, now)),
+            partial(_rejected, out, into),
             settings,
             metrics,
             must_ask_first=partners.must_ask_first,
@@ -139,17 +141,7 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         yield Gateway(settings, journal, contents, partners, router, runner, door, acts, metrics, keys, now, fatal)
 
 
-def _stages(
-    journal: Journal,
-    contents: DiskContents,
-    partners: Partners,
-    router: Router,
-    settings: Settings,
-    now: Callable[[], dt.datetime],
-) -> Mapping[Stage, StageFunction]:
-    out = Outgoing(journal, contents, partners, settings, now)
-    into = Incoming(journal, contents, partners, router, settings, now)
-    handing = Handing(journal, contents, partners, now)
+def _stages(out: Outgoing, into: Incoming, handing: Handing) -> Mapping[Stage, StageFunction]:
     return {
         Stage.PACK: out.pack,
         Stage.SEND: out.send,
@@ -162,10 +154,10 @@ def _stages(
     }
 
 
-def _rejected(router: Router, now: Callable[[], dt.datetime], work: Work, error: Any) -> Outcome:
+async def _rejected(out: Outgoing, into: Incoming, work: Work, error: Rejection) -> Outcome:
     if work.message.direction is Direction.OUT:
-        return outgoing.rejected(work, error, now())
-    return incoming.rejected(work, error, router, now())
+        return out.rejected(work, error)
+    return await into.rejected(work, error)
 
 
 def _axis(section: AxisSection, settings: Settings, keys: Keys, now: Callable[[], dt.datetime]) -> AxisPartner:

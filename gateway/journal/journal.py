@@ -171,6 +171,10 @@ class Journal:
         """Our outgoing documents with this DocumentId that went to `organ`: those a status may be about."""
         return await self._store.read(lambda tx: lookups.find_sent(tx, document_id, organ))
 
+    async def find_received(self, document_id: str, sender: str) -> list[Message]:
+        """What came from `sender` under this DocumentId and claimed a twin key: each of other content."""
+        return await self._store.read(lambda tx: lookups.find_received(tx, document_id, sender))
+
     async def find_by_axis_id(self, direction: Direction, axis: str, axis_id: str) -> Message | None:
         return await self._store.read(lambda tx: lookups.find_by_axis_id(tx, direction, axis, axis_id))
 

@@ -196,6 +196,11 @@ def find_by_twin(tx: Transaction, twin: str) -> Message | None:
     return message_from(row) if row else None
 
 
+def find_received(tx: Transaction, document_id: str, sender: str) -> list[Message]:
+    rows = tx.all(queries.TRUSTED_DOCUMENTS, {"document_id": document_id, "sender": sender})
+    return [message_from(row) for row in rows]
+
+
 def pending_handovers(tx: Transaction, message_id: str) -> list[str]:
     return [row[0] for row in tx.all(queries.PENDING_HANDOVERS, {"id": message_id})]
 

@@ -93,6 +93,17 @@ SENT_DOCUMENTS = Query(
     )
     .order_by(message.c.number)
 )
+TRUSTED_DOCUMENTS = Query(
+    select(*MESSAGE_COLUMNS)
+    .where(
+        message.c.document_id == bindparam("document_id"),
+        message.c.sender == bindparam("sender"),
+        message.c.direction == "in",
+        message.c.kind == "document",
+        message.c.twin.is_not(None),
+    )
+    .order_by(message.c.number)
+)
 CONFIRMED_BUT_LISTED = Query(
     select(message.c.axis_id, receipt.c.body)
     .join_from(message, receipt, receipt.c.message_id == message.c.message_id)

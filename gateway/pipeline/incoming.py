@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.routing import Router
 from gateway.pipeline.splitting import split
 from gateway.ports import Contents, Fetched
-from gateway.rules.statuses import answers
+from gateway.rules.statuses import RETURNED, answers
 from gateway.states import (
     AddDelivery,
     ContentRef,
@@ -168,7 +169,11 @@ class Incoming:
         receipt = await self._journal.receipt_given(message.message_id)
         assert receipt is not None, "the receipt commits with the bytes"
         assert message.axis_id is not None
-        await self._partners.axis(message.axis).driver.confirm(message.axis_id, receipt)
+        try:
+            await self._partners.axis(message.axis).driver.confirm(message.axis_id, receipt)
+        except Rejection as error:
+            # It is our receipt that they will not take: no reason to give up the document.
+            raise NeedsOperator("receipt-refused", error.code) from error
         return Outcome(Entry("confirmed"), state=State.CONFIRMED, due_in=NOW, changes={"endpoint": "inside"})
 
     # --- examine -------------------------------------------------------------------------------------------------
@@ -222,15 +227,31 @@ class Incoming:
                 changes={"duplicate_of": first},
             )
         offices = dict.fromkeys(office for _, office in ours)
+        facts: dict[str, str | int | None] = {"signature": verdict, "offices": " ".join(offices)}
+        changes: dict[str, object] = {"endpoint": self._endpoint(offices)}
+        if earlier := await self._same_id(message, document):
+            facts["differs_from"] = earlier
+            changes["findings"] = [{"code": "document-id-reused", "severity": "warning", "message_id": earlier}]
         return Outcome(
-            Entry("trusted", {"signature": verdict, "offices": " ".join(offices)}),
+            Entry("trusted", facts),
             state=State.TRUSTED,
             due_in=NOW,
-            changes={"endpoint": self._endpoint(offices)},
+            changes=changes,
             effects=tuple(AddDelivery(Delivery(organ, office)) for organ, office in ours),
         )
 
+    async def _same_id(self, message: Message, document: Document) -> str | None:
+        """An earlier document of the sender under the same DocumentId and of the same kind, but of other content."""
+        for each in await self._journal.find_received(document.document_id, document.sender.code):
+            if each.message_id == message.message_id:
+                return None
+            if detail.document_bare(each.detail or {}).business.type == document.business.type:
+                return each.message_id
+        return None
+
     async def _examine_status(self, status: Status, verdict: str) -> Outcome:
+        if not STATUS_CODE.fullmatch(status.code):
+            raise Rejection("status-code", "not a code")
         about = await self._journal.find_sent(status.response_for.document_id, status.sender.code)
         if not about:
             raise NeedsOperator("status-unmatched", "no document of ours went to that organ under that DocumentId")
@@ -248,6 +269,31 @@ class Incoming:
             effects=(*settles, *(AddDelivery(Delivery(status.response_for.organ, office)) for office in offices)),
         )
 
+    # --- rejected ------------------------------------------------------------------------------------------------
+
+    async def rejected(self, work: Work, error: Rejection) -> Outcome:
+        """The sender hears of it by status 02 of each organ that will not have it, where the file says who he is."""
+        message = work.message
+        read = message.detail or {}
+        effects: tuple[Effect, ...] = ()
+        if "document" in read:
+            document = detail.document_bare(read)
+            refusing = await self._without_it(message, document)
+            reason = f"Hệ thống không nhận được văn bản ({error.code})"
+            effects = tuple(
+                replies.status_message(message, document, organ, RETURNED, self._now(), reason=reason)
+                for organ in document.to
+                if organ.code in refusing
+            )
+        return Outcome(Entry("rejected", {"reason": error.code}, error.message), state=State.REJECTED, effects=effects)
+
+    async def _without_it(self, message: Message, document: Document) -> set[str]:
+        """Our organs among the receivers whose office does not have the document."""
+        if message.state is not State.TRUSTED:
+            return {organ.code for organ in document.to if self._router.office_of(organ.code)}
+        pending = await self._journal.pending_handovers(message.message_id)
+        return {each.organ for each in await self._journal.deliveries(message.message_id) if each.office in pending}
+
     def _endpoint(self, offices: dict[str, None]) -> str:
         for office in offices:
             if not self._partners.office(office).pulls:
@@ -255,22 +301,11 @@ class Incoming:
         return "inside"
 
 
+STATUS_CODE = re.compile("[0-9A-Za-z]{1,8}")
+"""Codes we do not know are carried, but they stand in the journal for ever: no text may pass for one."""
+
 MUST = frozenset({"from.code", "to", "document_id"})
 """What a received document cannot do without; everything else it may lack, and is shown as a finding."""
-
-
-def rejected(work: Work, error: Rejection, router: Router, now: dt.datetime) -> Outcome:
-    """The sender hears of it by status 02, where the file says who it is."""
-    message = work.message
-    read = message.detail or {}
-    effects: tuple[Effect, ...] = ()
-    if "document" in read:
-        document = detail.document_bare(read)
-        organ = next((organ for organ in document.to if router.office_of(organ.code)), None)
-        if organ is not None:
-            reason = f"Hệ thống không nhận được văn bản ({error.code})"
-            effects = (replies.status_message(message, document, organ, "02", now, reason=reason),)
-    return Outcome(Entry("rejected", {"reason": error.code}, error.message), state=State.REJECTED, effects=effects)
 
 
 def _said(parsed: Parsed) -> tuple[dict[str, object], tuple[str, ...]]:

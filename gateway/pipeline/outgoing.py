@@ -201,17 +201,16 @@ class Outgoing:
             return Outcome(Entry("waiting", {"silent": len(silent)}), due_in=ends - self._now())
         return Outcome(Entry("closed-unanswered", {"silent": " ".join(silent)}), state=State.CLOSED)
 
+    def rejected(self, work: Work, error: Rejection) -> Outcome:
+        """The axis or a rule will never take it: its office hears."""
+        return Outcome(
+            Entry("rejected", {"reason": error.code}, error.message),
+            state=State.REJECTED,
+            effects=notices.about(work.message, "message.rejected", self._now(), error.code, error.message),
+        )
+
     def _late(self, message: Message) -> bool:
         return message.expires_at is not None and self._now() >= message.expires_at
-
-
-def rejected(work: Work, error: Rejection, now: dt.datetime) -> Outcome:
-    """The axis or a rule will never take it: its office hears."""
-    return Outcome(
-        Entry("rejected", {"reason": error.code}, error.message),
-        state=State.REJECTED,
-        effects=notices.about(work.message, "message.rejected", now, error.code, error.message),
-    )
 
 
 def _expired(message: Message) -> Outcome:

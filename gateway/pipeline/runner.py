@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 class Rejects(Protocol):
     """Says how a message is rejected: who must hear it, and by what further message."""
 
-    def __call__(self, work: Work, error: Rejection) -> Outcome: ...
+    async def __call__(self, work: Work, error: Rejection) -> Outcome: ...
 
 
 class Runner:
@@ -159,7 +159,7 @@ class Runner:
             return await self._put_off(work, error), type(error).__name__.lower()
         except Rejection as error:
             await self._alive(endpoint)
-            return self._rejected(work, error), "rejected"
+            return await self._rejected(work, error), "rejected"
         except NeedsOperator as error:
             log.warning("held", reason=error.code)
             return Outcome(

@@ -18,9 +18,12 @@ from gateway.journal import DiskContents, Journal
 from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Attachment, Content, Direction, Document, Kind, Organ, ResponseFor, Status
 from gateway.pipeline.acts import Acts
+from gateway.pipeline.handing import Handing
+from gateway.pipeline.incoming import Incoming
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.local_axis import SYSTEM_ID, LocalAxis
 from gateway.pipeline.loops import Poller
+from gateway.pipeline.outgoing import Outgoing
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.pull import PullOffice
 from gateway.pipeline.routing import Router
@@ -74,11 +77,13 @@ class Road:
             {**self.offices, PULLS: PullOffice(PULLS)},
         )
         router = Router(configured.office, configured.route)
-        self.stages = dict(app._stages(journal, contents, self.partners, router, configured, clock))
+        out = Outgoing(journal, contents, self.partners, configured, clock)
+        into = Incoming(journal, contents, self.partners, router, configured, clock)
+        self.stages = dict(app._stages(out, into, Handing(journal, contents, self.partners, clock)))
         self.runner = Runner(
             journal,
             self.stages,
-            partial(app._rejected, router, clock),
+            partial(app._rejected, out, into),
             configured,
             self.metrics,
             must_ask_first=self.partners.must_ask_first,

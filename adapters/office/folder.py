@@ -16,8 +16,6 @@ This module writes the inbox; `adapters.office.outbox` reads the outbox.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import datetime as dt
 import errno
 import os
 import shutil
@@ -27,12 +25,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from adapters.office import durable
+from adapters.office import durable, telling
 from adapters.office.options import AbsolutePath, Options, read
 from adapters.office.outbox import Outbox
 from gateway.errors import Misconfigured, NeedsOperator, Unreachable
-from gateway.model import Content, Problem
-from gateway.ports import AttachmentSource, Chunks, Door, Handover, Office, OfficeContext
+from gateway.model import Problem
+from gateway.ports import Chunks, Door, Handover, Office, OfficeContext
 
 NEEDS_A_PERSON = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
 
@@ -122,7 +120,7 @@ class FolderOffice:
     async def _stage(self, name: str, handover: Handover) -> None:
         """Write all of it, durably, where the office does not look."""
         place = self._staging / name
-        told = _told(handover)
+        told = telling.told(handover)
         if handover.document is None:
             await asyncio.to_thread(durable.write_json, place, told)
             return
@@ -132,7 +130,7 @@ class FolderOffice:
         if handover.attachments:
             folder = place / "attachments"
             await asyncio.to_thread(folder.mkdir)
-            files = _file_names(handover.attachments)
+            files = telling.file_names(handover.attachments)
             for source, file in zip(handover.attachments, files, strict=True):
                 await _write(folder / file, source.chunks())
             await asyncio.to_thread(durable.sync_folder, folder)
@@ -163,59 +161,6 @@ def _name(handover: Handover) -> str:
     if not durable.plain_name(name):
         raise NeedsOperator("message-id-unfit", "the message id cannot be a file name")
     return name
-
-
-def _told(handover: Handover) -> dict[str, Any]:
-    event = handover.event
-    told: dict[str, Any] = {
-        "type": event.type,
-        "message_id": event.message_id,
-        "at": event.at.isoformat(),
-        "organs": list(handover.organs),
-        "data": _plain(event.data),
-    }
-    if handover.document is not None:
-        told["document"] = _plain(handover.document)
-        told["document"]["attachments"] = [_plain(source.attachment) for source in handover.attachments]
-    if handover.status is not None:
-        told["status"] = _plain(handover.status)
-    return told
-
-
-def _plain(value: Any) -> Any:
-    """Our data as JSON has it, without the fields that say nothing and without where our store keeps the bytes."""
-    if isinstance(value, Content):
-        return {"sha256": value.sha256, "size": value.size}
-    if dataclasses.is_dataclass(value):
-        fields = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {name: _plain(item) for name, item in fields if item not in (None, "", ())}
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (dt.date, dt.datetime)):
-        return value.isoformat()
-    return value
-
-
-def _file_names(sources: tuple[AttachmentSource, ...]) -> list[str]:
-    """A safe name for each attachment, near the one it came with, which a stranger chose, and none twice."""
-    names: list[str] = []
-    taken: set[str] = set()
-    for index, source in enumerate(sources, start=1):
-        last = source.attachment.name.replace("\\", "/").rpartition("/")[2]
-        name = "".join(letter for letter in last if letter.isprintable()).strip().lstrip(".")
-        stem, dot, suffix = name.rpartition(".")
-        if not durable.plain_name(name):
-            # 150 characters of three octets each would be too long; 60 with the suffix never are.
-            name = (
-                f"{(stem or suffix)[:60]}{dot and '.'}{suffix[:10] if dot else ''}" if name else f"attachment-{index}"
-            )
-        if name.casefold() in taken:
-            name = f"{index}-{name}"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
 
 
 async def _write(path: Path, chunks: Chunks) -> None:

@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from mock_axis import bench_backlog, bench_exchange, bench_large
 from mock_axis.bench_exchange import Load
-from mock_axis.bench_exchange import exchange as measure_exchange
 from mock_axis.bench_rig import DoesNotCount, Told
 
 bench = typer.Typer(help="Measure the gateway, with the mock axis beside it.", no_args_is_help=True)
@@ -28,11 +28,6 @@ Quick = Annotated[bool, typer.Option("--quick", help="A short form: shows that i
 Pairs = Annotated[int, typer.Option(min=1, help="How often the two are measured in turn.")]
 
 
-@bench.callback()
-def group() -> None:
-    """Keep `exchange` a sub-command, however many there are."""
-
-
 @bench.command()
 def exchange(
     documents: Documents = 1000, size: Size = 100_000, pairs: Pairs = 5, quick: Quick = False, as_json: Json = False
@@ -40,7 +35,35 @@ def exchange(
     """CPU per document on the whole road, beside the floor; documents per second; latency."""
     load = Load(min(documents, 60), size, warm_up=20) if quick else Load(documents, size)
     pairs, seconds = (1, 3.0) if quick else (pairs, 25.0)
-    show(as_json, lambda folder, telling: measure_exchange(folder, load, pairs, seconds, telling), load.documents)
+    show(
+        as_json, lambda folder, telling: bench_exchange.exchange(folder, load, pairs, seconds, telling), load.documents
+    )
+
+
+@bench.command()
+def large(
+    size: Annotated[int, typer.Option(min=1, help="Of the attachment, in bytes.")] = 200 << 20, as_json: Json = False
+) -> None:
+    """Memory while one large attachment goes out and one comes in, and small documents beside it."""
+    show(as_json, lambda folder, telling: bench_large.large(folder, size, telling("three steps")), 3)
+
+
+@bench.command()
+def backlog(
+    documents: Documents = 300,
+    size: Size = 100_000,
+    pairs: Pairs = 5,
+    finished: Annotated[int, typer.Option(min=1)] = 100_000,
+    waiting: Annotated[int, typer.Option(min=1)] = 10_000,
+    as_json: Json = False,
+) -> None:
+    """CPU per document with a full journal beside that with an empty one."""
+    load = Load(documents, size)
+    show(
+        as_json,
+        lambda folder, telling: bench_backlog.backlog(folder, load, pairs, finished, waiting, telling),
+        documents,
+    )
 
 
 Telling = Callable[[str], Told]

@@ -95,8 +95,12 @@ class Rig:
         with looking_at(self.scene.journal) as journal:
             return journal.execute(question, values).fetchall()
 
-    async def all_closed(self, documents: int, told: Told = lambda _: None) -> None:
-        """Wait until so many documents, and the status that answers each, are closed. Raises `DoesNotCount`."""
+    async def all_closed(self, documents: int | None = None, told: Told = lambda _: None) -> None:
+        """Wait until so many documents, or all that were taken, and the status that answers each, are closed.
+
+        Raises `DoesNotCount`.
+        """
+        documents = len(self.taken) if documents is None else documents
         seen, at = (-1, -1), time.monotonic()
         while True:
             closed = dict(self.ask(CLOSED, self.before))
@@ -176,7 +180,9 @@ async def rig(
         try:
             await scene.start_axis()
             await scene.start_gateway()
-            yield Rig(scene, client)
+            bench = Rig(scene, client)
+            ((bench.before,),) = bench.ask("select coalesce(max(number), 0) from message")
+            yield bench
         finally:
             await client.close()
             await scene.stop()

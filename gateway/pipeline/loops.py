@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from gateway.config import Settings
-from gateway.errors import GatewayError, StorageBroken
+from gateway.errors import GatewayError, NeedsOperator, Rejection, Retryable, StorageBroken
 from gateway.journal import DiskContents, Journal
 from gateway.pipeline.partners import AxisPartner
 from gateway.pipeline.runner import Runner
@@ -111,9 +111,15 @@ class Poller:
         return full or bool(new)
 
     async def _confirm_again(self, listed: list[str]) -> None:
-        """An item listed although confirmed: our confirmation was lost there. The same receipt again, byte for byte."""
+        """An item listed although confirmed: our confirmation was lost there. The same receipt again, byte for byte.
+
+        One that is not taken must not keep the poller from looking further.
+        """
         for axis_id, receipt in await self._journal.confirmed_but_listed(self._name, listed):
-            await self._axis.driver.confirm(axis_id, receipt)
+            try:
+                await self._axis.driver.confirm(axis_id, receipt)
+            except (Retryable, Rejection, NeedsOperator) as error:
+                log.warning("receipt not taken again", axis=self._name, axis_id=axis_id, reason=error.code)
 
 
 async def notary(journal: Journal, sign: Callable[[bytes], bytes], seconds: float) -> None:

@@ -60,7 +60,7 @@ async def supervise(name: str, loop: Callable[[], Awaitable[None]]) -> None:
 
 
 async def in_role(journal: Journal, role: str, node: str, loop: Callable[[], Awaitable[None]]) -> None:
-    """Run `loop` only while this node holds `role`; stop it when the role is lost."""
+    """Run `loop` only while this node holds `role`; stop it when the role is lost, give the role up with the loop."""
     lease = dt.timedelta(seconds=ROLE_SECONDS)
     while True:
         if not await journal.take_role(role, node, lease):
@@ -77,6 +77,7 @@ async def in_role(journal: Journal, role: str, node: str, loop: Callable[[], Awa
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            await journal.release_role(role, node)
 
 
 class Poller:

@@ -76,7 +76,7 @@ class EdxmlReader:
         self._window += data
         try:
             self._parser.Parse(data, False)
-        except ExpatError:
+        except (ExpatError, LookupError):  # the latter of an encoding that Python does not know
             raise BadForm("not well-formed XML") from None
         self._move_window()
 
@@ -84,7 +84,7 @@ class EdxmlReader:
         """Raises `BadForm`."""
         try:
             self._parser.Parse(b"", True)
-        except ExpatError:
+        except (ExpatError, LookupError):
             raise BadForm("not well-formed XML, or cut off") from None
         self._move_window(final=True)
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.errors import Rejection
+from gateway.model import Document
 
 Severity = Literal["info", "warning", "error"]
 
@@ -27,3 +28,5 @@ class EdxmlError(Rejection):
     def __init__(self, code: str, message: str = "", where: str = "") -> None:
         super().__init__(code, f"{message} ({where})" if message and where else message)
         self.where = where
+        self.document: Document | None = None
+        """What the header said, where the file could be read so far."""

@@ -155,6 +155,17 @@ class Splitter:
             envelope = envelope.decode(self._encoding).encode()
         return _understand(self._root, self._form(), self._encoded, envelope, self._reader)
 
+    def so_far(self) -> Document | None:
+        """Of a file that could not be read on: its header, where that had passed whole. Good for an answer, no more."""
+        try:
+            header = _parts(self._root)[0] if self._root else None
+            message = header.only("MessageHeader") if header else None
+        except EdxmlError:
+            return None
+        if message is None or any(message is node for node in self._stack) or message.child("StatusCode"):
+            return None
+        return Reader().document(message, None, ())
+
     # -- expat
 
     def _start(self, data: bytes) -> expat.XMLParserType:
@@ -203,7 +214,7 @@ class Splitter:
         limits, stack = self._limits, self._stack
         self._elements += 1
         if self._elements > limits.elements:
-            raise EdxmlError("too-many", f"more than {limits.elements} elements")
+            raise EdxmlError("too-many-elements", f"more than {limits.elements} elements")
         if len(stack) >= limits.depth:
             raise EdxmlError("depth", f"elements nest deeper than {limits.depth}", self._line())
         if self._decoder is not None:

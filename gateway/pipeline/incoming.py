@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from gateway.config import Settings
 from gateway.edxml import check
-from gateway.edxml.parse import Parsed
+from gateway.edxml.parse import EdxmlError, Parsed
 from gateway.errors import NeedsOperator, Rejection, Retryable, Unreachable
 from gateway.journal import Journal, twin_key
 from gateway.model import Content, Document, Status
@@ -94,7 +94,7 @@ class Incoming:
                 content = await self._contents.store(fetched.chunks, limit=self._limits.edxml_bytes)
             stored.append(content)
             _compare(fetched, content)
-            seen = await self._look_into(content, stored)
+            seen = await self._look_into(message, content, stored)
             receipt = await self._receipt(message, axis, content, seen)
         entry = Entry("received", {"size": content.size, "sha256": content.sha256, "receipt": receipt.receipt_id})
         changes = {"size": content.size, "sha256": content.sha256, **seen.changes}
@@ -112,7 +112,7 @@ class Incoming:
                 await asyncio.shield(self._contents.erase(content))
             raise
 
-    async def _look_into(self, content: Content, stored: list[Content]) -> _Seen:
+    async def _look_into(self, message: Message, content: Content, stored: list[Content]) -> _Seen:
         """Take the file apart. What cannot be read is said in the detail, for `examine` to judge."""
         try:
             async with self._kept_or_erased() as parts:
@@ -124,7 +124,7 @@ class Incoming:
                     total_limit=self._limits.edxml_bytes,
                 )
         except Rejection as error:
-            return _Seen({"detail": {"form": error.code, "text": error.message}})
+            return _unreadable(message, error)
         stored += parts
         envelope = await self._contents.store_bytes(parsed.envelope)
         stored.append(envelope)
@@ -326,6 +326,18 @@ def _said(parsed: Parsed) -> tuple[dict[str, object], tuple[str, ...]]:
             "detail": detail.of_status(status),
         }, (status.response_for.organ,)
     return {}, ()
+
+
+def _unreadable(message: Message, error: Rejection) -> _Seen:
+    """What went wrong; and what the header said, if it came through and names the sender that the axis vouches for.
+
+    Else a stranger could have a refusal told to somebody else about a document of theirs.
+    """
+    read: dict[str, object] = {"form": error.code, "text": error.message}
+    document = error.document if isinstance(error, EdxmlError) else None
+    if document and document.sender.code == message.sender and document.document_id:
+        read = detail.of_document(document) | read
+    return _Seen({"detail": read})
 
 
 def _compare(fetched: Fetched, content: Content) -> None:

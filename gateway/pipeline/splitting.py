@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from gateway.edxml.parse import AttachmentData, Parsed, SplitEvent, Splitter
+from gateway.edxml.parse import AttachmentData, EdxmlError, Parsed, SplitEvent, Splitter
 from gateway.model import Content
 from gateway.ports import Chunks, Contents
 
@@ -20,11 +20,15 @@ async def split(
     """
     splitter = Splitter(limit=total_limit)
     events = _events(splitter, chunks)
-    # Attachments stand one after the other in the file, so each is pulled from the events by its own store.
-    async for event in events:
-        content = await contents.store(_one(event, events), limit=attachment_limit)
-        stored.append(content)  # one by one: what a failure leaves behind must be known
-    return _joined(splitter.close(), stored)
+    try:
+        # Attachments stand one after the other in the file, so each is pulled from the events by its own store.
+        async for event in events:
+            content = await contents.store(_one(event, events), limit=attachment_limit)
+            stored.append(content)  # one by one: what a failure leaves behind must be known
+        return _joined(splitter.close(), stored)
+    except EdxmlError as error:
+        error.document = splitter.so_far()
+        raise
 
 
 async def _events(splitter: Splitter, chunks: Chunks) -> AsyncIterator[SplitEvent]:
@@ -33,11 +37,11 @@ async def _events(splitter: Splitter, chunks: Chunks) -> AsyncIterator[SplitEven
             yield event
 
 
-async def _one(event: SplitEvent, following: AsyncIterator[SplitEvent]) -> AsyncIterator[bytes]:
-    """The bytes of the attachment that `event` begins."""
+async def _one(event: SplitEvent | None, following: AsyncIterator[SplitEvent]) -> AsyncIterator[bytes]:
+    """The bytes of the attachment that `event` begins. A file may end within it: its splitter says so when closed."""
     while isinstance(event, AttachmentData):
         yield event.data
-        event = await anext(following)
+        event = await anext(following, None)
 
 
 def _joined(parsed: Parsed, stored: list[Content]) -> Parsed:

@@ -19,7 +19,7 @@ _VI: Mapping[str, str] = {
     "repeated": "một phần tử chỉ được có một lại xuất hiện hai lần",
     "root": "phần tử gốc không phải của edXML",
     "too-large": "tệp, hoặc một phần của tệp, vượt giới hạn kích thước",
-    "too-many": "tệp có quá nhiều phần tử",
+    "too-many-elements": "tệp có quá nhiều phần tử",
     # findings
     "attachment-damaged": "tệp hỏng: nội dung đã bị chuyển mã như văn bản",
     "attachment-empty": "tệp đính kèm không có nội dung",

@@ -14,6 +14,9 @@ from gateway.pipeline.checks import over, refuse
 from gateway.pipeline.splitting import split
 from gateway.ports import Chunks, Contents
 
+_LOST = frozenset({"date-impossible", "date-unreadable", "flag-unreadable", "number-unreadable", "priority-unknown"})
+"""Values nobody could read. What is sent on is written anew, so they would silently be lost."""
+
 
 async def take(
     chunks: Chunks, contents: Contents, limits: Limits, kept: list[Content], today: dt.date
@@ -57,7 +60,7 @@ def _subject(parsed: Parsed, today: dt.date) -> Document | Status:
     problems = [
         Problem(finding.where, finding.code, finding.message)
         for finding in parsed.findings
-        if finding.severity == "error"
+        if finding.severity == "error" or finding.code in _LOST
     ]
     if parsed.status:
         refuse(problems + check_status(parsed.status), code="edxml-invalid")

@@ -2,7 +2,8 @@
 
     python tests/assets/make_edxml.py DIR      writes them all
 
-`REFUSED` maps a name to (the code it must be refused with, its bytes); `ODD` to (the finding it must earn, its bytes).
+`REFUSED` maps a name to (the code it must be refused with, its bytes); `ODD` to (the finding it must earn, its bytes);
+`AT_THE_DOOR` to (the code an office is refused with, the HTTP status, its bytes).
 """
 
 import base64
@@ -94,7 +95,7 @@ REFUSED = {
     "billion_laughs": ("dtd", sound(doctype=f"{LAUGHS}]>", header=HEADER.replace("V/v", "&j;"))),
     "entity_undeclared": ("entity", with_header("V/v", "&nbsp;")),
     "depth": ("depth", sound(rest="<x>" * 5000 + "</x>" * 5000)),
-    "elements": ("too-many", sound(rest="<x/>" * 100_001)),
+    "elements": ("too-many-elements", sound(rest="<x/>" * 100_001)),
     "long_text": ("too-large", with_header("V/v", "V" * ((1 << 20) + 1))),
     "long_attribute": ("too-large", sound(rest=f"<x y='{'z' * 20_000}'/>")),
     "many_attributes": ("too-large", sound(rest="<x {}/>".format(" ".join(f"a{i}='1'" for i in range(50))))),
@@ -197,6 +198,41 @@ ODD = {
     ),
 }
 
+ELSEWHERE = HEADER.replace("From><edXML:OrganId>000.00.00.H08", "From><edXML:OrganId>000.00.00.G09")
+UNLISTED = reference() + reference(cid="2", name="phụ lục.pdf")
+
+AT_THE_DOOR = {
+    "date_that_does_not_exist": ("date-impossible", 422, ODD["date_30_february"][1]),
+    "date_of_zeros": ("date-impossible", 422, ODD["date_zero"][1]),
+    "date_in_words": ("date-unreadable", 422, ODD["date_in_words"][1]),
+    "date_in_the_future": ("date-in-future", 422, with_header("Date>2024/05/06", "Date>2124/05/06")),
+    "priority_nine": ("priority-unknown", 422, ODD["priority_nine"][1]),
+    "type_in_words": ("number-unreadable", 422, ODD["type_in_words"][1]),
+    "number_of_a_million_digits": ("number-unreadable", 422, ODD["number_of_a_million_digits"][1]),
+    "no_receiver": ("missing", 422, ODD["no_receiver"][1]),
+    "no_subject": ("missing", 422, with_header("Subject>V/v thử nghiệm<", "Subject><")),
+    "sender_of_another_office": ("organ-not-yours", 403, sound(header=ELSEWHERE)),
+    "code_of_no_organ": ("organ-code", 422, with_header("To><edXML:OrganId>000.00.00.G22", "To><edXML:OrganId>../G22")),
+    "secret_notation": (
+        "state-secret",
+        422,
+        with_header("UBND-VX</edXML:CodeNotation", "MẬT-UBND</edXML:CodeNotation"),
+    ),
+    "attachment_missing": ("attachment-missing", 422, sound(references=UNLISTED)),
+    "attachment_without_bytes": ("attachment-empty", 422, sound(attachments=attachment(text=""))),
+    "content_id_twice": ("content-id-repeated", 422, ODD["content_id_twice"][1]),
+    "too_many_attachments": (
+        "too-many",
+        422,
+        sound(
+            attachments="".join(attachment(b"x", cid=str(i), name=f"{i}.pdf") for i in range(201)),
+            references="".join(reference(cid=str(i), name=f"{i}.pdf") for i in range(201)),
+        ),
+    ),
+    "neither_document_nor_status": ("missing", 422, sound(header="")),
+}
+"""Well-formed, yet no office may hand them in: (code, HTTP status, bytes)."""
+
 NAMES = {
     "climbing": "../../../etc/cron.d/evil.pdf",
     "absolute": "/etc/passwd",
@@ -218,6 +254,8 @@ def main(folder):
     for group in (REFUSED, ODD):
         for name, (_, data) in group.items():
             (folder / f"{name}.edxml").write_bytes(data)
+    for name, (_, _, data) in AT_THE_DOOR.items():
+        (folder / f"door_{name}.edxml").write_bytes(data)
     for name, declared in NAMES.items():
         (folder / f"name_{name}.edxml").write_bytes(sound(attachments=attachment(name=declared)))
 

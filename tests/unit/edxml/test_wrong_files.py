@@ -108,4 +108,4 @@ def test_what_looks_like_attachments_inside_the_header_stays_in_the_envelope():
 def test_the_generator_writes_one_file_per_case(tmp_path):
     assets.main(tmp_path / "files")
     written = len(list((tmp_path / "files").iterdir()))
-    assert written == len(assets.REFUSED) + len(assets.ODD) + len(assets.NAMES)
+    assert written == sum(map(len, (assets.REFUSED, assets.ODD, assets.AT_THE_DOOR, assets.NAMES)))

@@ -7,7 +7,7 @@ implementation.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -59,6 +59,12 @@ class Capabilities:
     """A repeated send of the same message id is one message there."""
     finds: Finds
     signs_receipts: bool
+    """It signs for what it takes, and takes our signed receipts."""
+
+
+async def _nobody(axis_id: str) -> bool:
+    del axis_id
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,12 @@ class Parcel:
     sha256: str
     chunks: Callable[[], Chunks]
     """The bytes from the start, as often as asked."""
+    code: str = ""
+    """Number and notation of the document, or of the one that a status is about."""
+    since: dt.datetime | None = None
+    """When it was first tried, where that matters: an axis that finds by listing lists nothing older."""
+    is_another: Callable[[str], Awaitable[bool]] = _nobody
+    """Whether an axis id is known to be that of another message of ours: an axis that finds by listing asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +116,9 @@ class Announced:
 class Fetched:
     """A file on its way in. The driver has verified the transport's word for size and SHA-256 before giving this."""
 
-    size: int
-    sha256: str
+    size: int | None
+    sha256: str | None
+    """None: the axis vouches for neither, and what cannot be read may have been damaged on the way."""
     chunks: Chunks
 
 

@@ -178,7 +178,8 @@ class KeepReceipt:
 
     receipt_id: str
     kind: str
-    """`axis-accepted` | `gateway-received`."""
+    """`axis-accepted` | `gateway-received`; of an axis without signed receipts `axis-acknowledged`, its reply as it came,
+    and `gateway-kept`, ours, signed, and given to nobody."""
     given: bool
     """True: ours, owed to the other side; False: theirs."""
     body: bytes

@@ -22,6 +22,7 @@ NAMES = {
     "reply-lost": "the act is done, and the connection ends without a reply",
     "cut": "the connection ends after `bytes` of the reply (1000)",
     "busy": "fault Busy with RetryAfter `seconds` (1), nothing done",
+    "fail": "vxp: an answer FAIL with ErrorCode `code` (20), nothing done",
     "slow": "`seconds` (2) before the act",
     "slow-reply": "`seconds` (2) between the act and its reply",
     "disk-full": "HTTP `status` (507) without an envelope, nothing done",

@@ -225,6 +225,15 @@ def statuses_of(tx: Transaction, document_id: str) -> list[Message]:
     return [_message(row) for row in rows]
 
 
+def sent(tx: Transaction, system: str, kind: str, since: float, until: float) -> list[Message]:
+    """What a system sent in [since, until), oldest first."""
+    rows = tx.run(
+        f"SELECT {_MESSAGE} FROM messages WHERE system = ? AND kind = ? AND at >= ? AND at < ? ORDER BY seq",  # noqa: S608 constant
+        (system, kind, since, until),
+    )
+    return [_message(row) for row in rows]
+
+
 def add_task(tx: Transaction, due: float, agency: str, axis_id: str, code: str, description: str) -> None:
     tx.run(
         "INSERT INTO tasks (due, agency, axis_id, status_code, description) VALUES (?, ?, ?, ?, ?)",

@@ -155,7 +155,7 @@ class Operations:
         if not party.speaks_for(read.sender):
             raise AxisFault("NotYours", "the system may not speak for that organ", organ=read.sender)
         now = self._now()
-        routing = self._route(read, now)
+        routing = self.route(read, now)
         message_id = get(call.element, "MessageId")
         axis_id = uuid.uuid4().hex
         said = self._receipt(call, message_id, axis_id, upload, now)
@@ -192,7 +192,7 @@ class Operations:
         if isinstance(content, str):
             await asyncio.to_thread(self._box.store.forget, content)
 
-    def _route(self, read: Read, now: dt.datetime) -> Routing:
+    def route(self, read: Read, now: dt.datetime) -> Routing:
         """All or nothing: every receiver exists, or nothing is taken. Raises `AxisFault`."""
         systems: dict[str, None] = {}
         agencies: dict[str, None] = {}

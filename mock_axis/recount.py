@@ -49,12 +49,14 @@ def verify_receipts(folder: Path) -> Receipts:
     with looking_at(folder / "data" / "journal.sqlite") as journal:
         rows = journal.execute(
             "select m.message_id, m.axis, m.sha256, r.given, r.body, r.at from receipt r join message m using (message_id)"
-            " where r.mismatch is null"
+            " where r.mismatch is null and r.kind in ('axis-accepted', 'gateway-received')"
         ).fetchall()
         sent = {
             message_id
             for (message_id,) in journal.execute(
-                "select message_id from message where direction = 'out' and sent_at is not null and axis <> ?", (LOCAL,)
+                "select message_id from message where direction = 'out' and sent_at is not null"
+                " and coalesce(proof, '') <> 'acknowledged' and axis <> ?",
+                (LOCAL,),
             )
         }
     proven = set()

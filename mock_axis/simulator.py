@@ -1,7 +1,7 @@
 """The whole mock axis in one object, for a process of its own or for a test to hold and edit between calls.
 
 async with MockAxis(folder) as mock:
-    mock.url, mock.control_url, mock.pki, mock.faults, mock.switches, mock.habits
+    mock.url, mock.vxp_url, mock.control_url, mock.pki, mock.faults, mock.switches, mock.habits
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Self
 
 from aiohttp import web
 
-from mock_axis import pki, wssecurity
+from mock_axis import pki, vxp, wssecurity
 from mock_axis.agencies import Agencies, Habits
 from mock_axis.control import Control
 from mock_axis.faults import Faults
@@ -26,6 +26,7 @@ from mock_axis.mailbox import Mailbox
 from mock_axis.operations import Operations, Switches
 from mock_axis.pki import Pki
 from mock_axis.server import Server
+from mock_axis.vxp import Vxp
 
 HOST = "127.0.0.1"
 
@@ -52,7 +53,7 @@ class MockAxis:
         self.switches = switches or Switches()
         self.habits = habits or Habits()
         self.clock_offset = dt.timedelta()
-        self.url = self.control_url = ""
+        self.url = self.vxp_url = self.control_url = ""
         self._runners: list[web.AppRunner] = []
 
     def now(self) -> dt.datetime:
@@ -73,7 +74,10 @@ class MockAxis:
         )  # fmt: skip
         server = Server(self.operations, ring, trust, self.faults, self.pki.strangers, self.now)
         port, control_port = self._ports
-        self.url = await self._listen(server.application(), port, self._ssl()) + "/axis"
+        application = server.application()
+        Vxp(self.operations, self.mailbox, self.agencies, self.faults, self.pki, trust, self.now).mount(application)
+        here = await self._listen(application, port, self._ssl())
+        self.url, self.vxp_url = here + "/axis", here + vxp.ROOT
         self.control_url = await self._listen(Control(self).application(), control_port, None)
         self.answering = asyncio.create_task(self.agencies.run())
         """Ends only by an error, which leaving the context raises."""

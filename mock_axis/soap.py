@@ -158,7 +158,7 @@ async def read_upload(parts: MultipartReader | None, content_id: str, size: int,
     _refuse_encoding(part)
     if part.headers.get("Content-ID", "").strip().strip("<>") != content_id:
         raise AxisFault("BadForm", "the file part is not the one that the Body names")
-    spool = _Spool(draft)
+    spool = Spool(draft)
     try:
         async for chunk in _chunks(part):
             if spool.size + len(chunk) > size:
@@ -169,7 +169,7 @@ async def read_upload(parts: MultipartReader | None, content_id: str, size: int,
         spool.close()
 
 
-class _Spool:
+class Spool:
     """Hashes and reads a file as it passes; small ones stay in memory, others go to disk."""
 
     def __init__(self, draft: Path) -> None:

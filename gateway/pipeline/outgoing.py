@@ -13,22 +13,24 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.config import Settings
 from gateway.edxml import build, check
-from gateway.errors import NeedsOperator, Rejection, Retryable
-from gateway.journal import Journal
-from gateway.model import Content, Kind, ProofGrade
+from gateway.errors import NeedsOperator, Rejection, Retryable, Unknown
+from gateway.journal import Journal, MessageFilter
+from gateway.model import Content, Direction, Kind, ProofGrade
 from gateway.pipeline import detail, notices
 from gateway.pipeline.partners import AxisPartner, Partners
-from gateway.ports import Acceptance, Chunks, Contents, Parcel
-from gateway.states import Entry, KeepReceipt, Message, Outcome, State, Work
+from gateway.ports import Acceptance, Chunks, Contents, Finds, Parcel
+from gateway.states import Entry, KeepReceipt, Message, Outcome, Stage, State, Work
 from gateway.trust import edxml_signature, receipts
 from gateway.trust.errors import SignatureInvalid
 
 MISMATCHES_BEFORE_HOLD = 5
+TWINS_BEFORE_HOLD = 5
+TWINS_LOOKED_AT = 100
 IN_DOUBT = "in-doubt"
 """Held: it may have been sent, and only a person can find out."""
 NOW = dt.timedelta(0)
@@ -138,7 +140,7 @@ class Outgoing:
             return None
         if not axis.can_find:
             raise NeedsOperator(IN_DOUBT, "the axis can neither deduplicate nor be asked")
-        return await axis.driver.find(parcel)
+        return await self._find(work, axis, parcel)
 
     async def _last_question(self, work: Work, axis: AxisPartner, parcel: Parcel) -> Acceptance | None:
         """The last act before a message expires is to find it; in doubt it may not expire."""
@@ -148,11 +150,47 @@ class Outgoing:
             # Where a repeat is the same message, repeating is asking.
             return await axis.driver.send(parcel) if work.doubt else None
         try:
-            return await axis.driver.find(parcel)
+            return await self._find(work, axis, parcel)
         except Retryable:
             if work.doubt:
                 raise
             return None
+
+    async def _find(self, work: Work, axis: AxisPartner, parcel: Parcel) -> Acceptance | None:
+        """Ask the axis. Where it can only be asked by listing, a line must not be taken for two messages."""
+        if axis.driver.can.finds is not Finds.BY_LISTING:
+            return await axis.driver.find(parcel)
+        message = work.message
+        tries = [
+            each.opened_at for each in await self._journal.attempts(message.message_id) if each.stage is Stage.SEND
+        ]
+
+        async def is_another(axis_id: str) -> bool:
+            known = await self._journal.find_by_axis_id(Direction.OUT, message.axis, axis_id)
+            return known is not None and known.message_id != message.message_id
+
+        found = await axis.driver.find(replace(parcel, since=min(tries, default=None), is_another=is_another))
+        # In this order, after the list was read: one under way then is either still undecided or known by its axis id.
+        if found and (await self._has_undecided_twin(message) or await is_another(found.axis_id)):
+            if message.attempts >= TWINS_BEFORE_HOLD:
+                raise NeedsOperator(IN_DOUBT, "another message about the same document is in doubt too")
+            raise Unknown("twin-in-doubt", "another message about the same document is under way")
+        return found
+
+    async def _has_undecided_twin(self, message: Message) -> bool:
+        """Whether another one that a list cannot tell from this may be there, under an axis id not known yet."""
+        alike = MessageFilter(
+            direction=Direction.OUT, kind=message.kind, organ=message.sender, query=message.document_id
+        )
+        rows = (await self._journal.list(alike, None, TWINS_LOOKED_AT)).rows
+        return len(rows) == TWINS_LOOKED_AT or any(
+            each.message_id != message.message_id
+            and each.axis == message.axis
+            and each.axis_id is None
+            and each.attempts > 0
+            and each.state in {State.PACKED, State.EXPIRED}
+            for each in rows
+        )
 
     async def _sent(self, work: Work, axis: AxisPartner, packed: Packed, acceptance: Acceptance) -> Outcome:
         message, now = work.message, self._now()
@@ -168,7 +206,7 @@ class Outgoing:
         else:
             proof = ProofGrade.ACKNOWLEDGED
             facts["reply_sha256"] = hashlib.sha256(acceptance.reply).hexdigest()
-            kept = (KeepReceipt(acceptance.axis_id, "axis-accepted", given=False, body=acceptance.reply),)
+            kept = (KeepReceipt(acceptance.axis_id, "axis-acknowledged", given=False, body=acceptance.reply),)
         late = message.state is State.EXPIRED
         answered = message.kind is Kind.STATUS  # nobody answers a status: the axis's receipt ends its road
         return Outcome(
@@ -265,6 +303,7 @@ def parcel_of(message: Message, packed: Packed, contents: Contents) -> Parcel:
         size=message.size,
         sha256=message.sha256,
         chunks=lambda: chunks_of(packed.pieces, contents),
+        code=str((message.detail or {}).get("code", "")),
     )
 
 

@@ -1,0 +1,135 @@
+"""The driver: the port's acts as operations of the axis.
+
+The axis gives no receipt and finds nothing by our id. Its reply is kept as it came; a doubt is settled by its list of
+sent messages, where exactly one line can be the parcel asked about, and left to a person where several can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from adapters.axis.vxp.answers import consequence
+from adapters.axis.vxp.listing import Lines, Window, instant, is_line_of, text
+from adapters.axis.vxp.options import Options
+from adapters.axis.vxp.service import Service
+from gateway.errors import NeedsOperator, Unknown, Unreachable
+from gateway.model import Kind
+from gateway.ports import Acceptance, Announced, AxisContext, AxisOrgan, Capabilities, Chunks, Fetched, Finds, Parcel
+
+_KINDS = (Kind.DOCUMENT, Kind.STATUS)
+IN_DOUBT = "in-doubt"
+TOMORROW = dt.timedelta(days=1)
+"""The end of a window is exclusive, may be rounded to its day, and two clocks differ."""
+
+
+class VxpAxis:
+    """One axis, spoken to over HTTP. Safe to call concurrently."""
+
+    def __init__(self, options: Options, context: AxisContext) -> None:
+        self.name = context.name
+        self.can = Capabilities(deduplicates=False, finds=Finds(options.finds), signs_receipts=False)
+        self.service = Service(options, context)
+        self._options, self._context = options, context
+        self._windows = {kind: Window(options) for kind in _KINDS}
+
+    async def send(self, parcel: Parcel) -> Acceptance:
+        answer = await self.service.send_edoc(parcel)
+        if not answer.text("DocId"):
+            raise Unknown("axis-reply-form", "taken, it says, but under no DocId")
+        return Acceptance(answer.text("DocId"), None, answer.body)
+
+    async def find(self, parcel: Parcel) -> Acceptance | None:
+        """By sender, number and notation (or DocumentId where the list tells it), and receivers, since the first try."""
+        now = self._context.now()
+        earliest = parcel.since or now - dt.timedelta(days=self._options.lookback_days)
+        since = earliest - dt.timedelta(seconds=self._options.clock_margin_seconds)
+        lines = await self.service.sent_edoc_list(parcel.kind, since, now + TOMORROW)
+        if self._options.list_cap and len(lines) >= self._options.list_cap:
+            raise NeedsOperator(IN_DOUBT, "the axis's list of sent messages may be cut short")
+        if not parcel.code and not all(text(line, "documentId") for line in lines):
+            raise NeedsOperator(IN_DOUBT, "the axis's list tells number and notation only, and this message has none")
+        found: dict[str, Lines] = defaultdict(list)
+        for line in lines:
+            if is_line_of(parcel, line, since):
+                found[text(line, "senderDocId")].append(line)
+        for axis_id in list(found):
+            if await parcel.is_another(axis_id):
+                del found[axis_id]
+        if not found:
+            return None
+        if len(found) > 1:
+            raise NeedsOperator(IN_DOUBT, f"{len(found)} messages of the axis's list may be this one")
+        ((axis_id, those),) = found.items()
+        return Acceptance(axis_id, None, json.dumps(those, ensure_ascii=False, separators=(",", ":")).encode())
+
+    async def pending(self, limit: int) -> Sequence[Announced]:
+        lists = await asyncio.gather(*(self._pending(kind, limit) for kind in _KINDS))
+        return [item for items in lists for item in items][:limit]
+
+    async def _pending(self, kind: Kind, limit: int) -> list[Announced]:
+        now, window = self._context.now(), self._windows[kind]
+        lines = await self.service.received_edoc_list(kind, window.start(now), now + TOMORROW)
+        lines.sort(key=lambda line: instant(line, "created_time") or now)
+        if len(lines) <= limit:
+            window.saw(lines, now)
+        return [
+            Announced(axis_id=text(line, "docId"), kind=kind, sender=text(line, "from"))
+            for line in lines[:limit]
+            if text(line, "docId")
+        ]
+
+    @asynccontextmanager
+    async def fetch(self, axis_id: str, kind: Kind) -> AsyncIterator[Fetched]:
+        del kind  # one docId names one message, of either kind
+        if self._options.says_processing:
+            answer = await self.service.update_status(axis_id, "processing")
+            if answer.refused:
+                raise consequence(answer, hands_over=False)
+        get = self.service.download_edoc if self._options.download == "stream" else self.service.get_edoc
+        async with get(axis_id) as chunks:
+            yield Fetched(None, None, self._limited(chunks))
+
+    async def _limited(self, chunks: Chunks) -> Chunks:
+        size = 0
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > self._options.edxml_bytes:
+                raise NeedsOperator("axis-item-too-large", "more than axis.options.edxml_bytes")
+            yield chunk
+
+    async def confirm(self, axis_id: str, receipt: bytes) -> None:
+        """Say `done`. The axis takes no receipt: ours stays in our journal."""
+        del receipt
+        answer = await self.service.update_status(axis_id, "done")
+        if not answer.refused:
+            return
+        error = consequence(answer, hands_over=False)
+        if isinstance(error, Unreachable) and not await self._waits(axis_id):
+            return  # done before, and the reply to that was lost
+        raise error
+
+    async def _waits(self, axis_id: str) -> bool:
+        now = self._context.now()
+        since = now - dt.timedelta(days=self._options.lookback_days)
+        lists = await asyncio.gather(
+            *(self.service.received_edoc_list(kind, since, now + TOMORROW) for kind in _KINDS),
+        )
+        return any(text(line, "docId") == axis_id for lines in lists for line in lines)
+
+    async def organs(self) -> Sequence[AxisOrgan]:
+        return [AxisOrgan(agency.code, agency.name, agency.old_code) for agency in await self.service.agencies()]
+
+    def certificates(self) -> Mapping[str, dt.datetime]:
+        """None: a secret vouches for us, and nothing for the axis."""
+        return {}
+
+    async def reload(self) -> None:
+        await self.service.reload()
+
+    async def close(self) -> None:
+        await self.service.close()

@@ -182,6 +182,16 @@ def _axis(section: AxisSection, settings: Settings, keys: Keys, now: Callable[[]
     )
 
 
+@contextlib.asynccontextmanager
+async def connected_axis(section: AxisSection, settings: Settings) -> AsyncIterator[Axis]:
+    """The driver of one axis alone, for a command that has a question to it."""
+    driver = _axis(section, settings, Keys(settings.keys, settings.trust), utc_now).driver
+    try:
+        yield driver
+    finally:
+        await driver.close()
+
+
 def _local(driver: Axis, keys: Keys) -> AxisPartner:
     return AxisPartner(driver, SYSTEM_ID, SYSTEM_ID, keys, edxml_signature="required", fetch_attempts=10)
 
@@ -255,6 +265,11 @@ def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
         found[role] = partial(loops.in_role, journal, role, node, partial(loops.office, adapter, gateway.door))
     return found
 
+        if section.directory != "off":
+            axis = gateway.partners.axes[section.name]
+            role = f"directory:{section.name}"
+            copy = partial(loops.directory, section.name, axis, journal, gateway.now)
+            found[role] = partial(loops.in_role, journal, role, node, copy)
 
 def _sign_block(keys: Keys, body: bytes) -> bytes:
     return keys.ring.signing(utc_now()).sign(body)

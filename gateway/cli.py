@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "release": "gateway.commands.operate:release",
     "reject": "gateway.commands.operate:reject",
     "keys": "gateway.commands.keys:app",
+    "organs": "gateway.commands.organs:app",
     "journal": "gateway.commands.journal:app",
     "inspect": "gateway.commands.inspect:inspect",
     "verify": "gateway.commands.verify:verify",

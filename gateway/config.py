@@ -59,6 +59,9 @@ class AxisSection(_Section):
     """What to demand of the signature inside a document: `if-present-report` never rejects, it tells."""
     fetch_attempts: int = Field(default=10, ge=1)
     """After so many failed fetches of one item it is held."""
+    directory: Literal["enforce", "warn", "off"] = "warn"
+    """Receivers that the axis's organ directory does not list, or lists as closed: refuse them, warn of them, or do not
+    copy the directory at all. Nothing is judged before it was copied the first time."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """As the driver wants them, see below."""
 

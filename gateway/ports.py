@@ -127,6 +127,12 @@ class AxisOrgan:
     code: str
     name: str
     old_code: str = ""
+    valid_from: dt.date | None = None
+    """First day it is open, in Vietnam; None where the axis does not say."""
+    valid_until: dt.date | None = None
+    """Last day."""
+    predecessors: tuple[str, ...] = ()
+    """Codes of the organs it came out of, by merger or split."""
 
 
 class Axis(Protocol):

@@ -161,6 +161,7 @@ class NewMessage:
     message: Message
     deliveries: tuple[Delivery, ...] = ()
     contents: tuple[ContentRef, ...] = ()
+    marks: tuple[Due | Numbered, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,34 @@ class AddDelivery:
     delivery: Delivery
 
 
-Effect = NewMessage | ContentRef | KeepReceipt | SettleDelivery | HandedOver | AddDelivery
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The law sets the message a time: a rule of `gateway.rules.deadlines`, and when it is due."""
+
+    rule: str
+    due_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A rule's deadline of a message was met; nothing where it has none, or had been met."""
+
+    message_id: str
+    rule: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """The document's number and notation, which its organ gives out once a year (NĐ 30/2020/NĐ-CP Đ15)."""
+
+    sender: str
+    year: int
+    code: str
+    """In one spelling: `gateway.rules.duplicates` makes it."""
+
+
+Effect = NewMessage | ContentRef | KeepReceipt | SettleDelivery | HandedOver | AddDelivery | Due | Met | Numbered
 
 
 @dataclass(frozen=True, slots=True)

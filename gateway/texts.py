@@ -116,6 +116,18 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Không có tuyến nào đến mã định danh {organ}.",
         "No route reaches the identifier code {organ}.",
     ),
+    "organ-unlisted": (
+        "Danh bạ của trục không có mã định danh {organ}. Gần giống: {nearest}.",
+        "The axis's directory does not list {organ}. Nearest: {nearest}.",
+    ),
+    "organ-closed": (
+        "Cơ quan {organ} ({name}) không hoạt động vào ngày này. Gần giống: {nearest}.",
+        "The organ {organ} ({name}) is not open on this day. Nearest: {nearest}.",
+    ),
+    "organ-renamed": (
+        "Mã {organ} nay là {listed} theo danh bạ của trục; văn bản được gửi theo mã {listed}.",
+        "The axis's directory lists {organ} as {listed}; the document goes to {listed}.",
+    ),
     "content-id": ("ContentId không dùng được.", "The content id cannot be referred to."),
     # --- state secrets
     "state-secret": (

@@ -9,6 +9,8 @@ all; what the journal says happened can be checked later (`verify`) against a ch
 
 from gateway.journal.blocks import Block, Fault, VerifyReport
 from gateway.journal.contents import DiskContents
+from gateway.journal.deadlines import DeadlineRow, Missed
+from gateway.journal.directory import OrganLine
 from gateway.journal.door import Answered, KeyReused, NewSubmission, Reserved, Running
 from gateway.journal.journal import Journal
 from gateway.journal.lookups import (
@@ -28,6 +30,7 @@ __all__ = [
     "Answered",
     "AttemptRow",
     "Block",
+    "DeadlineRow",
     "DiskContents",
     "EndpointRow",
     "EntryRow",
@@ -37,7 +40,9 @@ __all__ = [
     "KeyReused",
     "KeyRow",
     "MessageFilter",
+    "Missed",
     "NewSubmission",
+    "OrganLine",
     "Page",
     "ReceiptRow",
     "Reserved",

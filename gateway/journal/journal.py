@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import StorageBroken
-from gateway.journal import blocks, door, lookups, outcomes, partners, queries, work
+from gateway.journal import blocks, deadlines, directory, door, lookups, outcomes, partners, queries, work
 from gateway.journal.blocks import Block, VerifyReport
+from gateway.journal.deadlines import DeadlineRow, Missed
+from gateway.journal.directory import OrganLine
 from gateway.journal.door import Answered, NewSubmission, Reserved, Running
 from gateway.journal.lookups import (
     AttemptRow,
@@ -30,10 +32,10 @@ from gateway.journal.lookups import (
 )
 from gateway.journal.partners import EndpointRow, KeyRow
 from gateway.journal.rows import MICROSECOND, stamp, time
-from gateway.journal.sqlite import SqliteStore, prepare
+from gateway.journal.sqlite import SqliteStore, Transaction, prepare
 from gateway.model import Content, Direction
 from gateway.ports import Announced
-from gateway.states import ContentRef, Delivery, Message, Outcome, Stage, Work
+from gateway.states import ContentRef, Delivery, Message, Numbered, Outcome, Stage, Work
 
 Now = Callable[[], dt.datetime]
 OnBroken = Callable[[StorageBroken], None]
@@ -271,6 +273,62 @@ class Journal:
 
         `sign` runs in a thread. Another node that closes blocks at the same time does no harm.
         """
+    # --- organ directories --------------------------------------------------------------------------------------
+
+    async def organs(self, axis: str) -> Sequence[OrganLine]:
+        """All that the directory of an axis says and ever said, by code and day."""
+        return await self._store.read(lambda tx: directory.organs(tx, axis))
+
+    async def keep_organs(self, axis: str, lines: Sequence[OrganLine]) -> None:
+        """Write the lines that are new or changed; the directory counts as compared now."""
+        now = self._stamp()
+        await self._store.write(lambda tx: directory.keep(tx, axis, lines, now))
+
+    async def directories(self) -> Mapping[str, dt.datetime]:
+        """Axis → when its directory was last compared; an axis that never was is not in it."""
+        return await self._store.read(directory.directories)
+
+    # --- deadlines and numbers ----------------------------------------------------------------------------------
+
+    async def deadlines(self, message_id: str) -> Sequence[DeadlineRow]:
+        return await self._store.read(lambda tx: deadlines.of_message(tx, message_id))
+
+    async def meet_deadlines(self, *, sent: frozenset[str], told: frozenset[str]) -> int:
+        """Close the deadlines that were met by sending the message (`sent`) or a status about it (`told`)."""
+        return await self._store.write(lambda tx: deadlines.meet_by_sending(tx, sent, told))
+
+    async def deadlines_over(self, rule: str, limit: int) -> Sequence[Missed]:
+        """What is unmet and past its time, and not marked late yet."""
+        now = self._stamp()
+        return await self._store.read(lambda tx: deadlines.over(tx, rule, now, limit))
+
+    async def miss_deadline(self, missed: Missed, outcome: Outcome, *, who: str) -> bool:
+        """Mark it late and note `outcome` beside the road. False: met or marked meanwhile, and nothing is done."""
+        now = self._stamp()
+
+        def unit(tx: Transaction) -> bool:
+            return deadlines.mark_late(tx, missed.message_id, missed.rule) and work.apply(
+                tx, missed.message_id, outcome, who, None, now
+            )
+
+        return await self._store.write(unit)
+
+    async def open_deadlines(self) -> Mapping[tuple[str, bool], int]:
+        """(rule, late) → how many are unmet."""
+        return await self._store.read(deadlines.open_counts)
+
+    async def same_number(self, given: Numbered, direction: Direction, submission_id: str = "") -> str | None:
+        """The first message of another submission whose document has this number in this year, of this organ."""
+        return await self._store.read(lambda tx: deadlines.same_number(tx, given, direction.value, submission_id))
+
+    async def same_document_id(
+        self, sender: str, document_id: str, direction: Direction, submission_id: str = ""
+    ) -> str | None:
+        """The first message of another submission whose document has this DocumentId."""
+        return await self._store.read(
+            lambda tx: deadlines.same_id(tx, sender, document_id, direction.value, submission_id)
+        )
+
         newest = None
         now = self._stamp()
         while found := await self._store.read(lambda tx: blocks.next_block(tx, now)):

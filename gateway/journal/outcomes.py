@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from gateway.journal import chain, queries
+from gateway.journal import chain, deadlines, queries
 from gateway.journal.rows import (
     MICROSECOND,
     MessageRow,
@@ -25,10 +25,12 @@ from gateway.states import (
     ContentRef,
     Delivery,
     Effect,
+    Due,
     Entry,
     HandedOver,
     KeepReceipt,
     NewMessage,
+    Met,
     Outcome,
     SettleDelivery,
     State,
@@ -153,6 +155,8 @@ def apply_effect(tx: Transaction, message_id: str, effect: Effect, who: str, now
             direction = tx.one(queries.DIRECTION, {"id": message_id})
             assert direction is not None
             _add_delivery(tx, message_id, effect.delivery, Direction(direction[0]), now)
+        case Due() | Met() | Numbered():
+            deadlines.mark(tx, message_id, effect)
 
 
 def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:
@@ -166,6 +170,8 @@ def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:
         _owe(tx, message.message_id, message.office, now)
     for reference in new.contents:
         refer(tx, message.message_id, reference, now)
+    for mark in new.marks:
+        apply_effect(tx, message.message_id, mark, who, now)
     if message.state is State.TRUSTED:
         offer(tx, message.message_id, now)
     facts: dict[str, str | int | None] = {

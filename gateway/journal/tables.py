@@ -272,3 +272,58 @@ api_key = Table(
     Column("added_at", Time, nullable=False),
     Column("revoked_at", Time),
 )
+
+organ = Table(
+    "organ",
+    metadata,
+    # What an axis's directory says of an organ, from one day on; days as ISO 8601 text, both included.
+    Column("axis", String, primary_key=True),
+    Column("code", String, primary_key=True),
+    Column("since", String, primary_key=True),
+    Column("until", String),
+    Column("name", String, nullable=False),
+    Column("old_code", String, nullable=False),
+    # Codes of the organs it came out of, as JSON.
+    Column("predecessors", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+directory = Table(
+    "directory",
+    metadata,
+    Column("axis", String, primary_key=True),
+    Column("synced_at", Time, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+deadline = Table(
+    "deadline",
+    metadata,
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("rule", String, primary_key=True),
+    Column("due_at", Time, nullable=False),
+    Column("met_at", Time),
+    # 1: met after its time, or found unmet when its time was over.
+    Column("late", Flag, nullable=False),
+    Index(
+        "ix_deadline_open",
+        "rule",
+        "late",
+        "due_at",
+        sqlite_where=text("met_at IS NULL"),
+        postgresql_where=text("met_at IS NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+numbered = Table(
+    "numbered",
+    metadata,
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("sender", String, nullable=False),
+    Column("year", Integer, nullable=False),
+    # Number and notation, in one spelling.
+    Column("code", String, nullable=False),
+    Index("ix_numbered_code", "sender", "year", "code"),
+    sqlite_with_rowid=False,
+)

@@ -23,10 +23,12 @@ from gateway.journal import Journal, twin_key
 from gateway.model import Content, Document, Status
 from gateway.pipeline import detail, replies
 from gateway.pipeline.partners import AxisPartner, Partners
+from gateway.pipeline.directory import Directories
 from gateway.pipeline.routing import Router
 from gateway.pipeline.splitting import split
 from gateway.ports import Contents, Fetched
-from gateway.rules.statuses import RETURNED, answers
+from gateway.rules import statuses
+from gateway.rules.statuses import REPEATED, RETURNED
 from gateway.states import (
     AddDelivery,
     ContentRef,
@@ -82,6 +84,7 @@ class Incoming:
         self._now = now
 
     # --- fetch ---------------------------------------------------------------------------------------------------
+        self._directories = Directories(settings.axis, journal, now)
 
     async def fetch(self, work: Work) -> Outcome:
         axis = self._partners.axis(work.message.axis)
@@ -198,7 +201,7 @@ class Incoming:
         refs = await self._journal.contents(message.message_id)
         verdict = await self._signature(message, refs)
         if "status" in read:
-            return await self._examine_status(detail.status(read), verdict)
+            return await self._examine_status(message.axis, detail.status(read), verdict)
         if "document" in read:
             return await self._examine_document(message, detail.document(read, refs), verdict)
         raise Rejection("form", "neither a document nor a status")
@@ -261,18 +264,28 @@ class Incoming:
                 return each.message_id
         return None
 
-    async def _examine_status(self, status: Status, verdict: str) -> Outcome:
+    async def _examine_status(self, axis: str, status: Status, verdict: str) -> Outcome:
         if not STATUS_CODE.fullmatch(status.code):
             raise Rejection("status-code", "not a code")
-        about = await self._journal.find_sent(status.response_for.document_id, status.sender.code)
-        if not about:
-            raise NeedsOperator("status-unmatched", "no document of ours went to that organ under that DocumentId")
+        about, organ = await self._about(axis, status)
         at = status.timestamp or self._now()
         settles = tuple(
-            SettleDelivery(each.message_id, status.sender.code, status.code, at, answers(status.code)) for each in about
+            SettleDelivery(each.message_id, organ, status.code, at, step.answers)
+            for each, step in steps
+            if step.settles
         )
-        offices = dict.fromkeys(each.office for each in about if each.office)
-        facts = {"status": status.code, "organ": status.sender.code, "about": about[0].message_id, "signature": verdict}
+        findings = sorted({step.finding for _, step in steps if step.finding})
+        repeated = findings == [REPEATED] and not settles
+        steps = [(each, await self._step(each, organ, status.code)) for each in about]
+        offices = {} if repeated else dict.fromkeys(each.office for each in about if each.office)
+        facts: dict[str, str | int | None] = {
+            "status": status.code,
+            "organ": status.sender.code,
+            "about": about[0].message_id,
+            "signature": verdict,
+        }
+        if findings:
+            facts["finding"] = " ".join(findings)
         return Outcome(
             Entry("status-heard", facts),
             state=State.TRUSTED if offices else State.CLOSED,
@@ -289,6 +302,21 @@ class Incoming:
         read = message.detail or {}
         effects: tuple[Effect, ...] = ()
         if "document" in read:
+    async def _about(self, axis: str, status: Status) -> tuple[list[Message], str]:
+        """Our documents that the status may be about, and the code under which they went to the organ that speaks."""
+        document_id, organ = status.response_for.document_id, status.sender.code
+        if found := await self._journal.find_sent(document_id, organ):
+            return found, organ
+        # An organ may speak under a newer code, its own or that of the organ it went up in.
+        for code in sorted(await self._directories.aliases(axis, organ)):
+            if found := await self._journal.find_sent(document_id, code):
+                return found, code
+        raise NeedsOperator("status-unmatched", "no document of ours went to that organ under that DocumentId")
+
+    async def _step(self, about: Message, organ: str, code: str) -> statuses.Step:
+        heard = [row.status for row in await self._journal.statuses(about.message_id) if row.organ == organ]
+        return statuses.step(heard, code, statuses.By.RECEIVER)
+
             document = detail.document_bare(read)
             refusing = await self._without_it(message, document)
             reason = f"Hệ thống không nhận được văn bản ({error.code})"

@@ -28,6 +28,7 @@ from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
 from gateway.pipeline import detail, intake_edxml
 from gateway.pipeline.checks import Targets, over, refuse, targets, untimely
+from gateway.pipeline.directory import Directories, Looked, Roads
 from gateway.pipeline.record import Record, read, to_document
 from gateway.pipeline.routing import Router
 from gateway.ports import Chunks, Contents, Submitted, Upload
@@ -77,6 +78,7 @@ class Intake:
         self._journal = journal
         self._contents = contents
         self._router = router
+        self._directories = Directories(settings.axis, journal, now)
         self._now = now
         self._accepted = accepted
 
@@ -90,6 +92,7 @@ class Intake:
             return _again(first, _fingerprint(record, await self._only_digests(form, uploads)))
         async with self._tentative(office, key) as kept:
             roads = self._roads(targets(document), untimely(form, self._now()))
+            listed = await self._listed(document, roads)
             self._need_room()
             attachments, warnings = await self._take(form, uploads, kept)
         return await self._enter(
@@ -97,11 +100,11 @@ class Intake:
                 office,
                 key,
                 _fingerprint(record, attachments),
-                replace(document, attachments=tuple(attachments)),
-                roads,
+                replace(listed.document, attachments=tuple(attachments)),
+                listed.roads,
                 expires=form.expires or form.deliver_by or self._now() + self._default_life,
                 more={"deliver_by": form.deliver_by.isoformat()} if form.deliver_by else {},
-                warnings=tuple(warnings),
+                warnings=(*listed.warnings, *warnings),
             )
         )
 
@@ -119,9 +122,15 @@ class Intake:
                 await self._discard(kept)
                 return answer
         async with self._tentative(office, key, kept):
-            roads = self._roads(targets(subject))
+            roads: Roads = self._roads(targets(subject))
+            warnings: tuple[Problem, ...] = ()
+            if isinstance(subject, Document):
+                listed = await self._listed(subject, roads)
+                subject, roads, warnings = listed.document, listed.roads, listed.warnings
         return await self._enter(
-            _Handed(office, key, fingerprint, subject, roads, expires=self._now() + self._default_life)
+            _Handed(
+                office, key, fingerprint, subject, roads, expires=self._now() + self._default_life, warnings=warnings
+            )
         )
 
     # --- checks -------------------------------------------------------------------------------------------------
@@ -161,6 +170,12 @@ class Intake:
                 roads[axis] = (*roads.get(axis, ()), organ)
         refuse(found)
         return roads
+
+    async def _listed(self, document: Document, roads: Roads) -> Looked:
+        """Its receivers as the directories list them. Refuses those that are unknown or closed there."""
+        looked = await self._directories.receivers(document, roads)
+        refuse(looked.problems)
+        return looked
 
     def _need_room(self) -> None:
         if self._contents.free_bytes() < self._limits.disk_reserve_bytes:

@@ -15,9 +15,11 @@ import structlog
 from gateway.config import Settings
 from gateway.errors import GatewayError, NeedsOperator, Rejection, Retryable, StorageBroken
 from gateway.journal import DiskContents, Journal
+from gateway.pipeline.directory import sync
 from gateway.pipeline.partners import AxisPartner
 from gateway.pipeline.runner import Runner
 from gateway.ports import Contents, Door, Office
+from gateway.rules.clock import today
 from gateway.states import Stage
 
 log = structlog.get_logger(__name__)
@@ -29,6 +31,8 @@ FIRST_LOOK = 200
 """How many waiting items an axis is asked for at first."""
 LONGEST_LOOK = 10_000
 DISK_SECONDS = 5.0
+DIRECTORY_AGE = dt.timedelta(days=1)
+DIRECTORY_AGAIN_SECONDS = 600.0
 SWEEP_SECONDS = 3600.0
 SWEPT_AT_ONCE = 1000
 ABANDONED_SECONDS = 86_400.0
@@ -159,3 +163,19 @@ async def sweep(journal: Journal, contents: DiskContents, now: Callable[[], dt.d
 async def office(adapter: Office, door: Door) -> None:
     """Carry what an office puts out to the door, where its adapter does so."""
     await adapter.run(door)
+async def directory(name: str, axis: AxisPartner, journal: Journal, now: Callable[[], dt.datetime]) -> None:
+    """Copy the axis's organ directory once a day. What fails is tried again in a while: the old copy serves on."""
+    while True:
+        synced_at = (await journal.directories()).get(name)
+        if synced_at is not None and (age := now() - synced_at) < DIRECTORY_AGE:
+            await asyncio.sleep((DIRECTORY_AGE - age).total_seconds())
+            continue
+        try:
+            done = await sync(axis.driver, journal, today(now()), name=name)
+        except GatewayError as error:
+            log.warning("organ directory not copied", axis=name, reason=error.code)
+            await asyncio.sleep(DIRECTORY_AGAIN_SECONDS)
+        else:
+            log.info("organ directory copied", axis=name, organs=done.listed, changed=done.written, closed=done.closed)
+
+

@@ -34,6 +34,11 @@ REASON_REQUIRED = frozenset({RETURNED})
 RECALL_ANSWERS = frozenset({AGREED, DECLINED})
 """What a receiver may say to a 13."""
 
+REPEATED = "status-repeated"
+UNKNOWN = "status-unknown"
+NOT_THEIRS = "status-not-theirs"
+OUT_OF_ORDER = "status-out-of-order"
+
 _ANSWERS = frozenset({"01", "02", "03", "04", "05", "06"})
 _MAY_REPEAT = frozenset({IN_PROCESS})
 _NAMES = {"14": AGREED}
@@ -78,7 +83,7 @@ class Step:
     answers: bool
     expected: bool
     finding: str | None = None
-    """What is odd about it: `status-unknown`, `status-repeated`, `status-out-of-order`, `status-not-theirs`."""
+    """What is odd about it: `UNKNOWN`, `REPEATED`, `NOT_THEIRS` or `OUT_OF_ORDER`."""
 
 
 def answers(code: str) -> bool:
@@ -91,16 +96,16 @@ def step(before: Sequence[str], code: str, by: By) -> Step:
     code, before = _NAMES.get(code, code), [_NAMES.get(each, each) for each in before]
     if code not in SAID_BY:
         # Said again or not: nobody knows whether such a code may repeat.
-        return Step(settles=True, answers=False, expected=False, finding="status-unknown")
+        return Step(settles=True, answers=False, expected=False, finding=UNKNOWN)
     if SAID_BY[code] is not by:
-        return Step(settles=False, answers=False, expected=False, finding="status-not-theirs")
+        return Step(settles=False, answers=False, expected=False, finding=NOT_THEIRS)
     # A refused recall may be asked for again, and is then answered again.
     since = before[_last(before, DECLINED) + 1 :] if code == ASKED_BACK else before
     since = before[_last(before, ASKED_BACK) + 1 :] if code in RECALL_ANSWERS else since
     if code in since and code not in _MAY_REPEAT:
-        return Step(settles=False, answers=False, expected=False, finding="status-repeated")
+        return Step(settles=False, answers=False, expected=False, finding=REPEATED)
     expected = _expected(before, code)
-    return Step(True, answers(code), expected, None if expected else "status-out-of-order")
+    return Step(True, answers(code), expected, None if expected else OUT_OF_ORDER)
 
 
 def _expected(before: Sequence[str], code: str) -> bool:

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from gateway.journal import migrations, queries
+from gateway.journal import deadlines, directory, migrations, queries
 from gateway.journal.query import Query
 from gateway.journal.sqlite import connect, prepare
 from gateway.journal.tables import metadata
@@ -46,8 +46,13 @@ def test_migrating_twice_changes_nothing_and_a_file_is_its_owners_alone(tmp_path
 def test_every_statement_compiles_for_both_databases_and_is_valid_on_sqlite(tmp_path):
     prepare(tmp_path / "journal.db")
     connection = connect(tmp_path / "journal.db")
-    every = {name: value for name, value in vars(queries).items() if isinstance(value, Query)}
-    every |= {f"SET_COLUMN {name}": query for name, query in queries.SET_COLUMN.items()}
+    every = {
+        f"{module.__name__}.{name}": value
+        for module in (queries, directory, deadlines)
+        for name, value in vars(module).items()
+        if isinstance(value, Query)
+    }
+    every["set_columns"] = queries.set_columns(tuple(sorted(queries.CHANGEABLE)))
     assert len(every) > 60
     for name, query in every.items():
         assert query.bind("postgresql", {})[0], name

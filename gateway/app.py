@@ -260,16 +260,16 @@ def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
         )
         role = f"poll:{section.name}"
         found[role] = partial(loops.in_role, journal, role, node, poller.run)
-    for name, adapter in gateway.partners.offices.items():
-        role = f"office:{name}"
-        found[role] = partial(loops.in_role, journal, role, node, partial(loops.office, adapter, gateway.door))
-    return found
-
         if section.directory != "off":
             axis = gateway.partners.axes[section.name]
             role = f"directory:{section.name}"
             copy = partial(loops.directory, section.name, axis, journal, gateway.now)
             found[role] = partial(loops.in_role, journal, role, node, copy)
+    for name, adapter in gateway.partners.offices.items():
+        role = f"office:{name}"
+        found[role] = partial(loops.in_role, journal, role, node, partial(loops.office, adapter, gateway.door))
+    return found
+
 
 def _sign_block(keys: Keys, body: bytes) -> bytes:
     return keys.ring.signing(utc_now()).sign(body)

@@ -266,13 +266,6 @@ class Journal:
     async def keys(self) -> Sequence[KeyRow]:
         return await self._store.read(partners.keys)
 
-    # --- blocks -------------------------------------------------------------------------------------------------
-
-    async def close_block(self, sign: blocks.Sign) -> Block | None:
-        """Cover what was written since the last block; the newest block, None where there was nothing to cover.
-
-        `sign` runs in a thread. Another node that closes blocks at the same time does no harm.
-        """
     # --- organ directories --------------------------------------------------------------------------------------
 
     async def organs(self, axis: str) -> Sequence[OrganLine]:
@@ -329,6 +322,13 @@ class Journal:
             lambda tx: deadlines.same_id(tx, sender, document_id, direction.value, submission_id)
         )
 
+    # --- blocks -------------------------------------------------------------------------------------------------
+
+    async def close_block(self, sign: blocks.Sign) -> Block | None:
+        """Cover what was written since the last block; the newest block, None where there was nothing to cover.
+
+        `sign` runs in a thread. Another node that closes blocks at the same time does no harm.
+        """
         newest = None
         now = self._stamp()
         while found := await self._store.read(lambda tx: blocks.next_block(tx, now)):

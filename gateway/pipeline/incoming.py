@@ -22,8 +22,8 @@ from gateway.errors import NeedsOperator, Rejection, Retryable, Unreachable
 from gateway.journal import Journal, twin_key
 from gateway.model import Content, Document, Status
 from gateway.pipeline import detail, replies
-from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.directory import Directories
+from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.routing import Router
 from gateway.pipeline.splitting import split
 from gateway.ports import Contents, Fetched
@@ -81,10 +81,10 @@ class Incoming:
         self._partners = partners
         self._router = router
         self._limits = settings.limits
+        self._directories = Directories(settings.axis, journal, now)
         self._now = now
 
     # --- fetch ---------------------------------------------------------------------------------------------------
-        self._directories = Directories(settings.axis, journal, now)
 
     async def fetch(self, work: Work) -> Outcome:
         axis = self._partners.axis(work.message.axis)
@@ -269,6 +269,7 @@ class Incoming:
             raise Rejection("status-code", "not a code")
         about, organ = await self._about(axis, status)
         at = status.timestamp or self._now()
+        steps = [(each, await self._step(each, organ, status.code)) for each in about]
         settles = tuple(
             SettleDelivery(each.message_id, organ, status.code, at, step.answers)
             for each, step in steps
@@ -276,7 +277,6 @@ class Incoming:
         )
         findings = sorted({step.finding for _, step in steps if step.finding})
         repeated = findings == [REPEATED] and not settles
-        steps = [(each, await self._step(each, organ, status.code)) for each in about]
         offices = {} if repeated else dict.fromkeys(each.office for each in about if each.office)
         facts: dict[str, str | int | None] = {
             "status": status.code,
@@ -294,14 +294,6 @@ class Incoming:
             effects=(*settles, *(AddDelivery(Delivery(status.response_for.organ, office)) for office in offices)),
         )
 
-    # --- rejected ------------------------------------------------------------------------------------------------
-
-    async def rejected(self, work: Work, error: Rejection) -> Outcome:
-        """The sender hears of it by status 02 of each organ that will not have it, where the file says who he is."""
-        message = work.message
-        read = message.detail or {}
-        effects: tuple[Effect, ...] = ()
-        if "document" in read:
     async def _about(self, axis: str, status: Status) -> tuple[list[Message], str]:
         """Our documents that the status may be about, and the code under which they went to the organ that speaks."""
         document_id, organ = status.response_for.document_id, status.sender.code
@@ -317,6 +309,14 @@ class Incoming:
         heard = [row.status for row in await self._journal.statuses(about.message_id) if row.organ == organ]
         return statuses.step(heard, code, statuses.By.RECEIVER)
 
+    # --- rejected ------------------------------------------------------------------------------------------------
+
+    async def rejected(self, work: Work, error: Rejection) -> Outcome:
+        """The sender hears of it by status 02 of each organ that will not have it, where the file says who he is."""
+        message = work.message
+        read = message.detail or {}
+        effects: tuple[Effect, ...] = ()
+        if "document" in read:
             document = detail.document_bare(read)
             refusing = await self._without_it(message, document)
             reason = f"Hệ thống không nhận được văn bản ({error.code})"

@@ -134,6 +134,22 @@ async def notary(journal: Journal, sign: Callable[[bytes], bytes], seconds: floa
         await journal.close_block(sign)
 
 
+async def directory(name: str, axis: AxisPartner, journal: Journal, now: Callable[[], dt.datetime]) -> None:
+    """Copy the axis's organ directory once a day. What fails is tried again in a while: the old copy serves on."""
+    while True:
+        synced_at = (await journal.directories()).get(name)
+        if synced_at is not None and (age := now() - synced_at) < DIRECTORY_AGE:
+            await asyncio.sleep((DIRECTORY_AGE - age).total_seconds())
+            continue
+        try:
+            done = await sync(axis.driver, journal, today(now()), name=name)
+        except GatewayError as error:
+            log.warning("organ directory not copied", axis=name, reason=error.code)
+            await asyncio.sleep(DIRECTORY_AGAIN_SECONDS)
+        else:
+            log.info("organ directory copied", axis=name, organs=done.listed, changed=done.written, closed=done.closed)
+
+
 async def disk_guard(contents: Contents, runner: Runner, settings: Settings) -> None:
     """Below the reserve fetching pauses; sending, receipts and settling go on."""
     while True:
@@ -163,19 +179,3 @@ async def sweep(journal: Journal, contents: DiskContents, now: Callable[[], dt.d
 async def office(adapter: Office, door: Door) -> None:
     """Carry what an office puts out to the door, where its adapter does so."""
     await adapter.run(door)
-async def directory(name: str, axis: AxisPartner, journal: Journal, now: Callable[[], dt.datetime]) -> None:
-    """Copy the axis's organ directory once a day. What fails is tried again in a while: the old copy serves on."""
-    while True:
-        synced_at = (await journal.directories()).get(name)
-        if synced_at is not None and (age := now() - synced_at) < DIRECTORY_AGE:
-            await asyncio.sleep((DIRECTORY_AGE - age).total_seconds())
-            continue
-        try:
-            done = await sync(axis.driver, journal, today(now()), name=name)
-        except GatewayError as error:
-            log.warning("organ directory not copied", axis=name, reason=error.code)
-            await asyncio.sleep(DIRECTORY_AGAIN_SECONDS)
-        else:
-            log.info("organ directory copied", axis=name, organs=done.listed, changed=done.written, closed=done.closed)
-
-

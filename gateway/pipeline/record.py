@@ -281,12 +281,14 @@ _CODES = {
     "datetime_parsing": "date",
     "datetime_from_date_parsing": "date",
 }
+_MOST_PROBLEMS = 100
+"""A record of a megabyte can have a hundred thousand; nobody reads them all."""
 _LIMITS = ("max_length", "ge", "le", "lt")
 
 
 def refused(invalid: ValidationError) -> Refused:
     """The same in our words, quoting nothing of what was written."""
-    errors = invalid.errors(include_input=False, include_url=False)
+    errors = invalid.errors(include_input=False, include_url=False)[:_MOST_PROBLEMS]
     # A list with a bad element is also reported as too short: that says nothing new.
     inside = {error["loc"][:depth] for error in errors for depth in range(len(error["loc"]))}
     return Refused([_problem(one) for one in errors if not (one["type"] == "too_short" and one["loc"] in inside)])

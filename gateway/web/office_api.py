@@ -210,7 +210,7 @@ def _filter(request: web.Request) -> MessageFilter:
     def read(name: str, how: Callable[[str], T]) -> T | None:
         try:
             return how(query[name]) if name in query else None
-        except ValueError:
+        except (ValueError, OverflowError):
             found.append(Problem(name, "parameter", "not a value of this parameter"))
             return None
 

@@ -11,6 +11,9 @@ from aiohttp import web
 from gateway.ports import Chunks
 from gateway.web import problems
 
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
+_LONGEST_NAME = 255
+"""Characters: what file systems take; a header of any length would not be read."""
 _ONE_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 
 
@@ -30,7 +33,7 @@ async def send(
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name[-_LONGEST_NAME:], safe='')}",
     }
     if etag in request.headers.get("If-None-Match", ""):
         return web.Response(status=304, headers=headers)
@@ -42,7 +45,8 @@ async def send(
     if not whole:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     response = web.StreamResponse(status=200 if whole else 206, headers=headers)
-    response.content_type = content_type
+    # Strangers name their files' types: only what is one may become a header.
+    response.content_type = content_type if _MEDIA_TYPE.fullmatch(content_type) else "application/octet-stream"
     response.content_length = end - start
     await response.prepare(request)
     if request.method != "HEAD":

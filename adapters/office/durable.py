@@ -1,10 +1,11 @@
 """Files that survive a power cut: written under a hidden name, flushed to the disk, and shown by one rename.
 
-Blocking; callers on an event loop use a thread.
+Blocking, but for `write_chunks`; callers on an event loop use a thread.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from gateway.ports import Chunks
 
 
 def sync_folder(folder: Path) -> None:
@@ -38,6 +41,16 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     close(file)
     hidden.replace(path)
     sync_folder(path.parent)
+
+
+async def write_chunks(path: Path, chunks: Chunks) -> None:
+    """Write a file that is not there yet. Its folder is the caller's to sync."""
+    file = await asyncio.to_thread(path.open, "xb")
+    try:
+        async for chunk in chunks:
+            await asyncio.to_thread(file.write, chunk)
+    finally:
+        await asyncio.to_thread(close, file)
 
 
 def move(source: Path, target: Path) -> None:

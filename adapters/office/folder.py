@@ -30,7 +30,7 @@ from adapters.office.options import AbsolutePath, Options, read
 from adapters.office.outbox import Outbox
 from gateway.errors import Misconfigured, NeedsOperator, Unreachable
 from gateway.model import Problem
-from gateway.ports import Chunks, Door, Handover, Office, OfficeContext
+from gateway.ports import Door, Handover, Office, OfficeContext
 
 NEEDS_A_PERSON = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
 
@@ -126,13 +126,13 @@ class FolderOffice:
             return
         await asyncio.to_thread(_empty_folder, place)
         if handover.edxml is not None:
-            await _write(place / "document.edxml", handover.edxml())
+            await durable.write_chunks(place / "document.edxml", handover.edxml())
         if handover.attachments:
             folder = place / "attachments"
             await asyncio.to_thread(folder.mkdir)
             files = telling.file_names(handover.attachments)
             for source, file in zip(handover.attachments, files, strict=True):
-                await _write(folder / file, source.chunks())
+                await durable.write_chunks(folder / file, source.chunks())
             await asyncio.to_thread(durable.sync_folder, folder)
             for line, file in zip(told["document"]["attachments"], files, strict=False):
                 line["file"] = f"attachments/{file}"
@@ -161,15 +161,6 @@ def _name(handover: Handover) -> str:
     if not durable.plain_name(name):
         raise NeedsOperator("message-id-unfit", "the message id cannot be a file name")
     return name
-
-
-async def _write(path: Path, chunks: Chunks) -> None:
-    file = await asyncio.to_thread(path.open, "xb")
-    try:
-        async for chunk in chunks:
-            await asyncio.to_thread(file.write, chunk)
-    finally:
-        await asyncio.to_thread(durable.close, file)
 
 
 def _empty_folder(place: Path) -> None:

@@ -22,7 +22,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -248,7 +248,13 @@ class Outbox:
         record = _json(self._checked(signal, signal.file, ""))
         names = _attachment_names(record)
         if not isinstance(record, dict) or names is None:
-            raise Refused([Problem("", "not-json", "a JSON object with a list of attachments is needed")])
+            raise Refused(
+                [
+                    Problem(
+                        "", "not-json", "one JSON object in UTF-8 is needed, no name twice, with a list of attachments"
+                    )
+                ]
+            )
         paths: list[Path] = []
         problems: list[Problem] = []
         for index, name in enumerate(names):
@@ -295,9 +301,23 @@ def _json(path: Path) -> Any:
     try:
         with durable.open_regular(path) as file:
             data = file.read(LARGEST_RECORD + 1)
-        return json.loads(data) if len(data) <= LARGEST_RECORD else None
+        if len(data) > LARGEST_RECORD:
+            return None
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_constant)
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        # Which of two values counts is for nobody to guess, least of all where a degree of secrecy stands.
+        raise ValueError("a name stands twice")
+    return read
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("not a number")
 
 
 def _attachment_names(record: Any) -> list[str] | None:

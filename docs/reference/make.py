@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from adapters.axis.soap.options import Options as SoapOptions
+from adapters.office.database.options import DatabaseOptions
 from adapters.office.folder import FolderOptions
 from adapters.office.webhook import WebhookOptions
 from gateway import cli, config
@@ -31,6 +32,7 @@ OPTIONS = {
     '[axis.options] of driver = "soap"': SoapOptions,
     '[office.options] of adapter = "webhook"': WebhookOptions,
     '[office.options] of adapter = "folder"': FolderOptions,
+    '[office.options] of adapter = "database"': DatabaseOptions,
 }
 MADE = "<!-- Written by docs/reference/make.py from the code: change it there. -->\n"
 

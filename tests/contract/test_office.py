@@ -19,6 +19,7 @@ from aiohttp import web
 from gateway.errors import GatewayError, Misconfigured, NeedsOperator, Retryable
 from gateway.model import Attachment, Content, Document, Kind, Organ, Problem, ResponseFor, Status
 from gateway.ports import AttachmentSource, Event, Handover, OfficeContext
+from tests.unit.adapters.database import servers
 
 NOW = dt.datetime(2026, 3, 2, 8, 0, tzinfo=dt.UTC)
 SUBJECT = "V/v chuẩn bị hội nghị thường niên"
@@ -101,13 +102,59 @@ class WebhookStand:
         return set(held)
 
 
-STANDS = {"folder": FolderStand, "webhook": WebhookStand}
+class DatabaseStand:
+    kind = "sqlite"
+
+    def __init__(self, place):
+        self.place = place
+        self.options = {"url_file": str(place / "url"), "interval_seconds": 0.01}
+        self.secrets = {}
+        self.carried_home = set()
+
+    async def start(self):
+        self.opened = contextlib.ExitStack()
+        self.database = self.opened.enter_context(servers.database(self.kind, self.place))
+        (self.place / "url").write_text(self.database.url)
+
+    async def stop(self):
+        self.opened.close()
+
+    @contextlib.asynccontextmanager
+    async def away(self):
+        with self.database.away():
+            yield
+
+    def holds(self):
+        """Each message; the office empties its tables each time it looks."""
+        with self.database.engine.begin() as connection:
+            for (name,) in connection.exec_driver_sql("SELECT message_id FROM lt_in_message").all():
+                assert name not in self.carried_home, "a message came twice"
+                self.carried_home.add(name)
+            for table in ("piece", "attachment", "receiver", "message"):
+                connection.exec_driver_sql(f"DELETE FROM lt_in_{table}")
+        return self.carried_home
 
 
-@pytest.fixture(params=sorted(ADAPTERS))
+class PostgresStand(DatabaseStand):
+    kind = "postgresql"
+
+
+STANDS = {
+    "database": DatabaseStand,
+    "database on PostgreSQL": PostgresStand,
+    "folder": FolderStand,
+    "webhook": WebhookStand,
+}
+
+
+def test_every_adapter_stands_here():
+    assert {name.partition(" ")[0] for name in STANDS} == set(ADAPTERS)
+
+
+@pytest.fixture(params=sorted(STANDS))
 async def stand(request, tmp_path):
     stand = STANDS[request.param](tmp_path)
-    stand.module = import_module(ADAPTERS[request.param].module)
+    stand.module = import_module(ADAPTERS[request.param.partition(" ")[0]].module)
     stand.context = OfficeContext("so-noi-vu", tmp_path, stand.secrets, lambda: NOW)
     stand.connect = lambda: stand.module.connect(stand.options, stand.context)
     await stand.start()

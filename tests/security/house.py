@@ -31,7 +31,7 @@ class WithFolder(Scene):
         options = {"interval_seconds": 0.05, "settle_seconds": 0.05, "patience_seconds": 0.3}
         lines = ["", "[[office]]", f'name = "{FOLDER_OFFICE}"', f'organs = ["{FOLDER_ORGAN}"]', 'adapter = "folder"']
         lines += ["[office.options]", *(f"{name} = {value}" for name, value in options.items()), ""]
-        return super()._toml() + "\n".join(lines)
+        return super()._toml().replace('organ = "*"', 'organ = "*.G22"') + "\n".join(lines)
 
 
 class House:

@@ -22,7 +22,7 @@ from typing import Any
 
 import aiohttp
 
-from mock_axis import pki
+from mock_axis import pki, vxp
 
 OFFICE, OFFICE_ORGAN = "van-phong", "000.00.00.H08"
 DEPARTMENT, DEPARTMENT_ORGAN = "so-noi-vu", "000.00.13.H08"
@@ -53,11 +53,19 @@ class Scene:
     seed: int = 0
     deduplicates: bool = True
     answers: str = "01"
+    driver: str = "soap"
+    """`soap` or `vxp`: which face of the axis the gateway speaks to."""
+    every_seconds: float = 1.0
+    """Between two answers of an agency."""
+    tls: bool = False
+    """The axis speaks HTTPS and demands the gateway's client certificate."""
     office_url: str = ""
     """Where the sample office listens for webhooks; empty: it pulls."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Tables of the gateway's configuration to add to or change, e.g. {"times": {"lease_seconds": 5}}."""
     axis_options: Mapping[str, Any] = field(default_factory=dict)
+    more: str = ""
+    """Further tables of the gateway's configuration, as TOML: another axis, office or route."""
     axis_port: int = field(default_factory=free_port)
     control_port: int = field(default_factory=free_port)
     api_port: int = field(default_factory=free_port)
@@ -67,7 +75,11 @@ class Scene:
 
     @property
     def axis_url(self) -> str:
-        return f"http://127.0.0.1:{self.axis_port}/axis"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.axis_port}/axis"
+
+    @property
+    def vxp_url(self) -> str:
+        return self.axis_url.removesuffix("/axis") + vxp.ROOT
 
     @property
     def control_url(self) -> str:
@@ -123,9 +135,18 @@ class Scene:
         lines += [f"{name} = {_value(value)}" for name, value in tables.pop("", {}).items()]
         for name, table in tables.items():
             lines += ["", f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]
-        axis = {"poll_seconds": 5.0} | dict(self.axis_options.get("section", {}))
-        options = {"url": self.axis_url, "deduplicates": self.deduplicates} | dict(self.axis_options.get("options", {}))
-        lines += ["", "[[axis]]", 'name = "quoc-gia"', 'driver = "soap"']
+        axis: dict[str, Any] = {"poll_seconds": 5.0} | dict(self.axis_options.get("section", {}))
+        options = {"url": self.axis_url, "deduplicates": self.deduplicates}
+        if self.tls:
+            files = {"ca": "ca.crt.pem", "certificate": "client.crt.pem", "key": "client.key.pem"}
+            options |= {name: str(self.pki.tls / file) for name, file in files.items()}
+        options |= dict(self.axis_options.get("options", {}))
+        if self.driver == "vxp":
+            # It signs nothing, deduplicates nothing, and writes every file anew.
+            axis = {"edxml_signature": "if-present-report"} | axis
+            secret = {"url": self.vxp_url, "secret_file": str(vxp.secret_file(self.pki, pki.GATEWAY).resolve())}
+            options = secret | {name: value for name, value in options.items() if name not in {"url", "deduplicates"}}
+        lines += ["", "[[axis]]", 'name = "quoc-gia"', f"driver = {_value(self.driver)}"]
         lines += [f"system_id = {_value(pki.GATEWAY)}", f"axis_system_id = {_value(pki.AXIS)}"]
         lines += [f"{key} = {_value(value)}" for key, value in axis.items()]
         lines += ["", "[axis.options]", *(f"{key} = {_value(value)}" for key, value in options.items())]
@@ -138,6 +159,7 @@ class Scene:
             lines.append('adapter = "pull"')
         lines += ["", "[[office]]", f"name = {_value(DEPARTMENT)}", 'adapter = "pull"']
         lines += [f"organs = {_value([DEPARTMENT_ORGAN])}", "", "[[route]]", 'organ = "*"', 'axis = "quoc-gia"', ""]
+        lines.append(self.more)
         return "\n".join(lines)
 
     # --- processes ------------------------------------------------------------------------------------------------
@@ -147,7 +169,8 @@ class Scene:
             "mock-axis",
             *("--folder", str(self.folder / "axis"), "--pki", str(self.pki.root)),
             *("--port", str(self.axis_port), "--control-port", str(self.control_port)),
-            *("--answers", self.answers, "--seed", str(self.seed)),
+            *("--answers", self.answers, "--every-seconds", str(self.every_seconds), "--seed", str(self.seed)),
+            *(["--tls"] if self.tls else []),
             "--deduplicates" if self.deduplicates else "--no-deduplicates",
             *(word for fault in self.faults for word in ("--fault", fault)),
         ]

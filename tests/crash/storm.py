@@ -133,7 +133,7 @@ async def storms(folder: Path, seed: int, kills: int, minutes: float, drain_seco
         for name, run, share in zip(("plain", "asking", "control"), (plain, asking, control), shares, strict=True):
             group.create_task(storm(folder / name, run, share, ends, drain_seconds))
     runs = (plain, asking)
-    held = all(run.held for run in runs) and control.faultless and control.doubled > 0
+    held = all(run.held for run in runs) and control.faultless and control.doubled + control.statuses_doubled > 0
     return {
         "held": held,
         "kills": sum(run.kills for run in runs),
@@ -142,6 +142,7 @@ async def storms(folder: Path, seed: int, kills: int, minutes: float, drain_seco
         "lost": sum(run.lost for run in runs),
         "doubled": sum(run.doubled for run in runs),
         "control_doubled": control.doubled,
+        "control_statuses_doubled": control.statuses_doubled,
         "control_lost": control.lost,
         "seed": seed,
         "seconds": round(time.monotonic() - began, 1),

@@ -7,7 +7,7 @@ import random
 
 import aiohttp
 
-from mock_axis import pki
+from mock_axis import office_client, pki
 from mock_axis.office import Faults as OfficeFaults
 from mock_axis.office import NoAnswer, NotTaken, SampleOffice
 from mock_axis.office_letters import letter
@@ -51,8 +51,11 @@ AXIS_OPTIONS = {
 """Every call of the driver must end before `longest_call_seconds`."""
 NOBODY = "000.00.00.G98"
 """The axis knows no such organ: what goes there is rejected, and the office must be told."""
-AT_ONCE = 6
-FIRST_PAUSE = 0.2
+AT_ONCE = 24
+"""Letters under way in each direction."""
+OUT_EVERY, IN_EVERY = 0.15, 0.4
+"""Seconds between two letters, on average."""
+office_client.LONGEST_PAUSE = 0.4  # an office in a hurry: most submissions shall meet a gateway that is about to die
 
 
 class Traffic:
@@ -67,15 +70,15 @@ class Traffic:
 
     def start(self) -> None:
         self._tasks = [
-            asyncio.create_task(self._write(self._hand_in)),
-            asyncio.create_task(self._write(self._receive)),
+            asyncio.create_task(self._write(self._hand_in, OUT_EVERY)),
+            asyncio.create_task(self._write(self._receive, IN_EVERY)),
         ]
 
     async def close(self) -> None:
         self._stopped.set()
         await asyncio.gather(*self._tasks)
 
-    async def _write(self, one) -> None:
+    async def _write(self, one, pause: float) -> None:
         """Letter after letter, a few at once; a gateway that is down holds up the writers, not the storm."""
         async with asyncio.TaskGroup() as group:
             places = asyncio.Semaphore(AT_ONCE)
@@ -86,7 +89,7 @@ class Traffic:
                 task = group.create_task(one(number))
                 task.add_done_callback(lambda _: places.release())
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopped.wait(), self._random.uniform(0.5, 1.5) * FIRST_PAUSE)
+                    await asyncio.wait_for(self._stopped.wait(), self._random.uniform(0.5, 1.5) * pause)
 
     def _file(self) -> bytes:
         return b"%PDF-1.7\n" + self._random.randbytes(self._random.choice((500, 5_000, 60_000, 300_000)))

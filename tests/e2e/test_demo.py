@@ -1,0 +1,21 @@
+"""The first command of the README."""
+
+import asyncio
+import json
+
+from mock_axis.scene import command
+
+
+async def test_the_demo_shows_that_nothing_is_lost_or_doubled():
+    process = await asyncio.create_subprocess_exec(
+        *command(), "demo", "--documents", "6", "--json", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, trouble = await process.communicate()
+    assert process.returncode == 0, trouble.decode()[-2000:]
+    result = json.loads(output)
+    assert result["held"]
+    assert result["sent"] == 8  # organs: the fourth of six letters goes to three
+    assert result["received"] == 3
+    assert (result["lost"], result["doubled"], result["receipts_bad"], result["receipts_missing"]) == (0, 0, 0, 0)
+    assert result["receipts_verified"] > result["sent"]
+    assert sum(result["faults_struck"].values()) > 0

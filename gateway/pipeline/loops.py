@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from gateway.config import Settings
-from gateway.errors import GatewayError, NeedsOperator, Rejection, Retryable, StorageBroken
+from gateway.config import Settings, Times
+from gateway.errors import Busy, GatewayError, NeedsOperator, Rejection, Retryable, StorageBroken, Unreachable
 from gateway.journal import DiskContents, Journal
 from gateway.pipeline.directory import sync
 from gateway.pipeline.partners import AxisPartner
@@ -88,19 +88,50 @@ class Poller:
     """Lists what an axis has for us and enters it as announced; fetches nothing itself."""
 
     def __init__(
-        self, name: str, axis: AxisPartner, seconds: float, journal: Journal, nudge: Callable[[], None]
+        self,
+        name: str,
+        axis: AxisPartner,
+        seconds: float,
+        journal: Journal,
+        nudge: Callable[[], None],
+        times: Times | None = None,
     ) -> None:
         self._name = name
         self._axis = axis
         self._seconds = seconds
         self._journal = journal
         self._nudge = nudge
+        self._times = times or Times()
+        self._alive = False
         self._look = FIRST_LOOK
 
     async def run(self) -> None:
         while True:
-            found = await self.once()
+            try:
+                found = await self.once()
+            except (Unreachable, Busy) as error:
+                await self._silent(error)
+                found = False
+            else:
+                await self._sign_of_life()
             await asyncio.sleep(min(BUSY_SECONDS, self._seconds) if found else self._seconds)
+
+    async def _silent(self, error: Retryable) -> None:
+        """The axis is away, and messages need not find it out one by one. We go on asking: whoever waits for it hears."""
+        self._alive = False
+        log.info("axis does not answer", axis=self._name, reason=error.code)
+        await self._journal.endpoint_failed(
+            f"axis:{self._name}",
+            error.after,
+            first=self._times.retry_first_seconds,
+            longest=self._times.retry_longest_seconds,
+        )
+
+    async def _sign_of_life(self) -> None:
+        if not self._alive:
+            self._alive = True
+            await self._journal.endpoint_ok(f"axis:{self._name}")
+            self._nudge()
 
     async def once(self) -> bool:
         """One look. True: there was something new, so look again at once."""

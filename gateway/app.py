@@ -256,7 +256,12 @@ def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
     )
     for section in settings.axis:
         poller = loops.Poller(
-            section.name, gateway.partners.axes[section.name], section.poll_seconds, journal, runner.nudge
+            section.name,
+            gateway.partners.axes[section.name],
+            section.poll_seconds,
+            journal,
+            runner.nudge,
+            settings.times,
         )
         role = f"poll:{section.name}"
         found[role] = partial(loops.in_role, journal, role, node, poller.run)

@@ -22,9 +22,10 @@ from gateway.model import LOCAL_AXIS, Problem
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 OrganCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z]+(\.[0-9A-Za-z]+)*$", max_length=35)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
+Hours = Annotated[float, Field(gt=0, le=10 * 366 * 24)]
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 
 class _Section(BaseModel):
@@ -94,26 +95,26 @@ class RouteSection(_Section):
 
 
 class Limits(_Section):
-    attachment_bytes: int = Field(default=512 * MIB, gt=0)
+    attachment_bytes: int = Field(default=512 * MIB, gt=0, le=TIB)
     """Of one attachment."""
-    submission_bytes: int = Field(default=GIB, gt=0)
+    submission_bytes: int = Field(default=GIB, gt=0, le=TIB)
     """Of all attachments of one submission."""
-    edxml_bytes: int = Field(default=GIB, gt=0)
+    edxml_bytes: int = Field(default=GIB, gt=0, le=TIB)
     """Of one edXML file, ready-made or fetched."""
-    record_bytes: int = Field(default=MIB, gt=0)
+    record_bytes: int = Field(default=MIB, gt=0, le=TIB)
     """The JSON part."""
     attachments: int = Field(default=200, gt=0)
     """In one document."""
-    disk_reserve_bytes: int = Field(default=512 * MIB, ge=0)
+    disk_reserve_bytes: int = Field(default=512 * MIB, ge=0, le=1024 * TIB)
     """Below this much free space the door answers 503 and fetching pauses."""
     uploads_at_once: int = Field(default=64, gt=0)
     """At once, by one API key; a further one is told to come back later."""
 
 
 class Times(_Section):
-    expires_hours: float = Field(default=72, gt=0)
+    expires_hours: Hours = 72
     """How long a message may wait for its receipt."""
-    chase_hours: float = Field(default=24, gt=0)
+    chase_hours: Hours = 24
     """How long after `sent` a document may stay unanswered before it is closed as unanswered."""
     lease_seconds: Seconds = 120.0
     """How long claimed work is ours; after a crash it is taken up again after this time."""
@@ -191,7 +192,9 @@ def examine(path: Path) -> tuple[Settings | None, list[Problem]]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         return None, [Problem(str(path), "unreadable", exc.strerror or "cannot be read")]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except RecursionError:
+        return None, [Problem(str(path), "not-toml", "nests too deep")]
+    except ValueError as exc:  # TOML's own, another encoding than UTF-8, or a number of thousands of digits
         return None, [Problem(str(path), "not-toml", str(exc))]
     problems: list[Problem] = []
     try:
@@ -257,6 +260,8 @@ def _contradictions(settings: Settings) -> list[Problem]:
     for index, route in enumerate(settings.route):
         if route.axis not in axes:
             problems.append(Problem(f"route.{index}.axis", "unknown", f"no axis is called {route.axis!r}"))
+        if route.from_ and route.until and route.until < route.from_:
+            problems.append(Problem(f"route.{index}.until", "order", "lies before `from`"))
         if route.organ.strip("*").count("*") or (
             route.organ.startswith("*") and route.organ.endswith("*") and route.organ != "*"
         ):

@@ -76,6 +76,7 @@ class Runner:
         lease = dt.timedelta(seconds=self._settings.times.lease_seconds)
         self._failing = {row.name for row in await self._journal.endpoints()}
         renewing = asyncio.create_task(self._renew(lease), name="renew leases")
+        renewing.add_done_callback(self._done)  # without it leases would lapse unseen
         try:
             while True:
                 if self._fatal is not None:

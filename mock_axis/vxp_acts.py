@@ -120,7 +120,8 @@ class Acts:
         except BadForm as exc:
             raise VxpRefused("22", str(exc)) from None
         except AxisFault as fault:
-            raise VxpRefused("18" if fault.code == "UnknownOrgan" else "20", fault.message) from None
+            unknown = fault.code == "UnknownOrgan"
+            raise VxpRefused("18" if unknown else "20", f"{fault.message} {fault.organ}") from None
 
     async def _uploaded(self, call: Call) -> Upload:
         """The body without the CRLF that ends it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 
 import structlog
 import typer
+import uvloop
 
 from gateway import logs
 from gateway.app import running
@@ -24,7 +26,9 @@ def serve(
     """Run the gateway until SIGTERM or SIGINT."""
     settings = load(config)
     logs.configure(settings.log_level, sys.stderr)
-    asyncio.run(_serve(settings))
+    # What start-up made lives as long as the process: the collector need not look at it again and again.
+    gc.freeze()
+    uvloop.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:

@@ -133,7 +133,11 @@ class DiskContents:
         if position >= end:
             return
         try:
-            descriptor, data = await asyncio.to_thread(_open_and_read, path, position, end)
+            # What is small was most likely written a moment ago: reading it costs less than a thread's hop.
+            if end - position <= _PIECE:
+                descriptor, data = _open_and_read(path, position, end)
+            else:
+                descriptor, data = await asyncio.to_thread(_open_and_read, path, position, end)
         except FileNotFoundError:
             raise _missing(content) from None
         try:

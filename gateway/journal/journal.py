@@ -104,6 +104,13 @@ class Journal:
         now = self._stamp()
         return await self._store.write(lambda tx: work.settle(tx, mine, outcome, now))
 
+    async def advance(
+        self, mine: Work, outcome: Outcome, lease: dt.timedelta, *, skip_stages: frozenset[Stage] = frozenset()
+    ) -> tuple[bool, Work | None]:
+        """`settle`, and where the next stage is due at once, its work under a fresh lease, in the same commit."""
+        now, until = self._stamp(), self._stamp(lease)
+        return await self._store.write(lambda tx: work.advance(tx, mine, outcome, now, until, skip_stages))
+
     async def apply(
         self, message_id: str, outcome: Outcome, *, who: str, why: str | None = None, expect: int | None = None
     ) -> bool:
@@ -133,28 +140,28 @@ class Journal:
     # --- look-ups -----------------------------------------------------------------------------------------------
 
     async def message(self, message_id: str) -> Message | None:
-        return await self._store.read(lambda tx: lookups.message(tx, message_id))
+        return self._store.glance(lambda tx: lookups.message(tx, message_id))
 
     async def deliveries(self, message_id: str) -> list[Delivery]:
-        return await self._store.read(lambda tx: lookups.deliveries(tx, message_id))
+        return self._store.glance(lambda tx: lookups.deliveries(tx, message_id))
 
     async def statuses(self, message_id: str) -> list[StatusRow]:
         """Every status heard about a message, each once."""
         return await self._store.read(lambda tx: lookups.statuses(tx, message_id))
 
     async def contents(self, message_id: str) -> list[ContentRef]:
-        return await self._store.read(lambda tx: lookups.contents(tx, message_id))
+        return self._store.glance(lambda tx: lookups.contents(tx, message_id))
 
     async def extra(self, message_id: str) -> dict[str, Any]:
         """What outcomes set beside the message's own fields, by name (`outcomes.EXTRAS`)."""
-        return await self._store.read(lambda tx: lookups.extra(tx, message_id))
+        return self._store.glance(lambda tx: lookups.extra(tx, message_id))
 
     async def receipts(self, message_id: str) -> list[ReceiptRow]:
         return await self._store.read(lambda tx: lookups.receipts(tx, message_id))
 
     async def receipt_given(self, message_id: str) -> bytes | None:
         """The first receipt we gave for it, byte for byte."""
-        return await self._store.read(lambda tx: lookups.receipt_given(tx, message_id))
+        return self._store.glance(lambda tx: lookups.receipt_given(tx, message_id))
 
     async def confirmed_but_listed(self, axis: str, listed: Sequence[str]) -> list[tuple[str, bytes]]:
         """Of the axis ids `listed`, those confirmed there long ago, each with the receipt we gave."""
@@ -171,14 +178,14 @@ class Journal:
 
     async def find_sent(self, document_id: str, organ: str) -> list[Message]:
         """Our outgoing documents with this DocumentId that went to `organ`: those a status may be about."""
-        return await self._store.read(lambda tx: lookups.find_sent(tx, document_id, organ))
+        return self._store.glance(lambda tx: lookups.find_sent(tx, document_id, organ))
 
     async def find_received(self, document_id: str, sender: str) -> list[Message]:
         """What came from `sender` under this DocumentId and claimed a twin key: each of other content."""
         return await self._store.read(lambda tx: lookups.find_received(tx, document_id, sender))
 
     async def find_by_axis_id(self, direction: Direction, axis: str, axis_id: str) -> Message | None:
-        return await self._store.read(lambda tx: lookups.find_by_axis_id(tx, direction, axis, axis_id))
+        return self._store.glance(lambda tx: lookups.find_by_axis_id(tx, direction, axis, axis_id))
 
     async def find_duplicate(
         self, sender: str, document_id: str, business_type: int, digests: Sequence[str]
@@ -203,7 +210,7 @@ class Journal:
 
     async def pending_handovers(self, message_id: str) -> Sequence[str]:
         """The offices that are to have it and do not have it yet."""
-        return await self._store.read(lambda tx: lookups.pending_handovers(tx, message_id))
+        return self._store.glance(lambda tx: lookups.pending_handovers(tx, message_id))
 
     async def inbox(self, office: str, after: int, limit: int) -> Sequence[InboxRow]:
         """What waits for an office, in the order it was offered, beyond the cursor `after`."""
@@ -261,7 +268,7 @@ class Journal:
         return await self._store.write(lambda tx: partners.revoke_key(tx, key_id, now))
 
     async def office_of_key(self, hashed: str) -> str | None:
-        return await self._store.read(lambda tx: partners.office_of_key(tx, hashed))
+        return self._store.glance(lambda tx: partners.office_of_key(tx, hashed))
 
     async def keys(self) -> Sequence[KeyRow]:
         return await self._store.read(partners.keys)

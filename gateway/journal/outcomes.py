@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway.journal import chain, deadlines, queries
@@ -62,8 +63,7 @@ def carry_out(
     for effect in outcome.effects:
         apply_effect(tx, message_id, effect, who, now)
     _move(tx, row, outcome, state, now, interrupted=interrupted)
-    for name, value in (outcome.changes or {}).items():
-        _change(tx, message_id, name, value)
+    _change(tx, message_id, outcome.changes or {})
     if state is State.TRUSTED:
         offer(tx, message_id, now)
     chain.append(tx, message_id, outcome.entry, who, now)
@@ -79,8 +79,7 @@ def note(tx: Transaction, row: MessageRow, outcome: Outcome, who: str, now: int)
     message_id = row.message.message_id
     for effect in outcome.effects:
         apply_effect(tx, message_id, effect, who, now)
-    for name, value in (outcome.changes or {}).items():
-        _change(tx, message_id, name, value)
+    _change(tx, message_id, outcome.changes or {})
     if row.message.state is State.TRUSTED:
         offer(tx, message_id, now)
     chain.append(tx, message_id, outcome.entry, who, now)
@@ -121,14 +120,14 @@ def _move(tx: Transaction, row: MessageRow, outcome: Outcome, state: State, now:
     )
 
 
-def _change(tx: Transaction, message_id: str, name: str, value: object) -> None:
-    column = queries.SET_COLUMN.get(name)
-    if column is not None:
-        tx.run(column, {"id": message_id, name: for_column(name, value)})
-    elif name in EXTRAS:
-        tx.run(queries.SET_EXTRA, {"message_id": message_id, "name": name, "value": dumps(value)})
-    else:
-        raise ValueError(f"an outcome cannot change {name!r}")
+def _change(tx: Transaction, message_id: str, changes: Mapping[str, object]) -> None:
+    if unknown := changes.keys() - queries.CHANGEABLE - EXTRAS:
+        raise ValueError(f"an outcome cannot change {', '.join(sorted(unknown))}")
+    columns = {name: for_column(name, value) for name, value in changes.items() if name in queries.CHANGEABLE}
+    if columns:
+        tx.run(queries.set_columns(tuple(sorted(columns))), {"id": message_id, **columns})
+    for name in changes.keys() & EXTRAS:
+        tx.run(queries.SET_EXTRA, {"message_id": message_id, "name": name, "value": dumps(changes[name])})
 
 
 def with_reason(outcome: Outcome, why: str) -> Outcome:

@@ -126,14 +126,19 @@ MOVE = Query(
     *("state", "version", "attempts", "due_at", "sent_at", "closed_at", "held", "holder", "doubt", "woken"),
 )
 NEXT_VERSION = Query(update(message).where(message.c.message_id == _id).values(version=message.c.version + 1))
-SET_COLUMN = {
-    name: Query(update(message).where(message.c.message_id == _id), name)
-    for name in (
+CHANGEABLE = frozenset(
+    {
         *("axis", "endpoint", "office", "axis_id", "document_id", "sender", "urgency", "detail", "size", "sha256"),
         *("proof", "expires_at", "sent_at", "submission_id", "supersedes", "duplicate_of", "doubt"),
-    )
-}
+    }
+)
 """The columns that an outcome may change."""
+
+
+@cache
+def set_columns(names: tuple[str, ...]) -> Query:
+    return Query(update(message).where(message.c.message_id == _id), *names)
+
 
 WAKE = Query(
     update(message)

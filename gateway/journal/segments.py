@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _GROUP_BYTES = 16 << 20
+_LINGER_SECONDS = 0.002
+"""How long a content waits for company: an fdatasync costs more than it does."""
 _AHEAD = 16 << 20
 """Disk is reserved in such steps, so a full disk shows before the bytes are written."""
 
@@ -105,6 +107,7 @@ class SegmentWriter:
         while going:
             group: list[_Waiting] = []
             waiting = self._queue.get()
+            until = time.monotonic() + _LINGER_SECONDS
             size = 0
             while True:
                 if waiting is None:
@@ -112,9 +115,13 @@ class SegmentWriter:
                     break
                 group.append(waiting)
                 size += len(waiting.data)
-                if size >= _GROUP_BYTES or self._queue.empty():
+                left = until - time.monotonic()
+                if size >= _GROUP_BYTES or (left <= 0 and self._queue.empty()):
                     break
-                waiting = self._queue.get()
+                try:
+                    waiting = self._queue.get(timeout=max(left, 0))
+                except queue.Empty:
+                    break
             self._write_group(group)
         if self._segment is not None:
             self._segment.close()

@@ -10,7 +10,7 @@ from operator import itemgetter
 from gateway.journal import queries
 from gateway.journal.outcomes import carry_out, insert, message_row, note
 from gateway.journal.query import Query
-from gateway.journal.rows import message_row_from
+from gateway.journal.rows import message_row_from, stamp
 from gateway.journal.sqlite import Transaction
 from gateway.model import Direction
 from gateway.ports import Announced
@@ -78,6 +78,24 @@ def settle(tx: Transaction, work: Work, outcome: Outcome, now: int) -> bool:
     )
     carry_out(tx, row, outcome, work.holder, now)
     return True
+
+
+def advance(
+    tx: Transaction, work: Work, outcome: Outcome, now: int, until: int, skip_stages: frozenset[Stage]
+) -> tuple[bool, Work | None]:
+    """Settle, and take the message again at once where it is due and its endpoint is not in back-off."""
+    if not settle(tx, work, outcome, now):
+        return False, None
+    row = message_row(tx, work.message.message_id)
+    assert row is not None
+    due_at = row.message.due_at
+    stage = stage_for(row.message.state, row.message.kind)
+    if stage is None or stage in skip_stages or due_at is None or stamp(due_at) > now:
+        return True, None
+    failing = tx.one(queries.ENDPOINT, {"of": row.message.endpoint})
+    if failing is not None and failing[2] > now:
+        return True, None
+    return True, _take(tx, row.message.message_id, work.holder, now, until)
 
 
 def apply(tx: Transaction, message_id: str, outcome: Outcome, who: str, expect: int | None, now: int) -> bool:

@@ -14,20 +14,24 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.config import Settings
 from gateway.edxml import check
 from gateway.edxml.parse import EdxmlError, Parsed
 from gateway.errors import NeedsOperator, Rejection, Retryable, Unreachable
 from gateway.journal import Journal, twin_key
-from gateway.model import Content, Document, Status
+from gateway.model import Content, Direction, Document, Status
 from gateway.pipeline import detail, replies
 from gateway.pipeline.directory import Directories
+from gateway.pipeline.duplicates import same_number
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.routing import Router
 from gateway.pipeline.splitting import split
 from gateway.ports import Contents, Fetched
 from gateway.rules import statuses
+from gateway.rules.deadlines import Deadlines
+from gateway.rules.duplicates import SAME_NUMBER, number_of
 from gateway.rules.statuses import REPEATED, RETURNED
 from gateway.states import (
     AddDelivery,
@@ -45,6 +49,8 @@ from gateway.states import (
 from gateway.trust import edxml_signature, receipts
 
 NOW = dt.timedelta(0)
+ON_THE_LOOP = 64 << 10
+"""So many bytes of XML are examined without a thread."""
 DAMAGE = frozenset({"not-xml", "encoding"})
 """What a transfer that broke off, or changed bytes, looks like; a sender's own mistake may look the same."""
 
@@ -82,6 +88,7 @@ class Incoming:
         self._router = router
         self._limits = settings.limits
         self._directories = Directories(settings.axis, journal, now)
+        self._deadlines = Deadlines(settings.working_time)
         self._now = now
 
     # --- fetch ---------------------------------------------------------------------------------------------------
@@ -140,8 +147,10 @@ class Incoming:
         except Rejection as error:
             return _unreadable(message, error)
         stored += parts
-        envelope = await self._contents.store_bytes(parsed.envelope)
-        stored.append(envelope)
+        envelope = content
+        if parsed.attachments or content.size > ON_THE_LOOP:  # else the file is no more than its envelope
+            envelope = await self._contents.store_bytes(parsed.envelope)
+            stored.append(envelope)
         held = [(each, each.content) for each in parsed.attachments if each.content]
         changes, to = _said(parsed)
         return _Seen(
@@ -173,7 +182,7 @@ class Incoming:
             time=now,
         )
         key = axis.keys.ring.signing(now)
-        body = await asyncio.to_thread(receipts.issue, receipt, key)
+        body = receipts.issue(receipt, key)
         kind = receipt.kind if axis.driver.can.signs_receipts else "gateway-kept"
         return KeepReceipt(receipt.receipt_id, kind, given=True, body=body)
 
@@ -215,7 +224,9 @@ class Incoming:
         attachments = [(ref.attachment.content_id, ref.content.sha256) for ref in refs if ref.attachment]
         data = await self._contents.read(envelope)
         at = message.accepted_at or self._now()
-        report = await asyncio.to_thread(edxml_signature.check, data, attachments, trust=axis.keys.trust, now=at)
+        check_it = partial(edxml_signature.check, data, attachments, trust=axis.keys.trust, now=at)
+        # A thread's hop costs more than the check of a small envelope.
+        report = check_it() if len(data) <= ON_THE_LOOP else await asyncio.to_thread(check_it)
         if axis.edxml_signature == "required":
             if report.verdict == "indeterminate":
                 raise NeedsOperator("signer-unknown", "the edXML signature's signer is not in the trust store")
@@ -244,15 +255,27 @@ class Incoming:
         offices = dict.fromkeys(office for _, office in ours)
         facts: dict[str, str | int | None] = {"signature": verdict, "offices": " ".join(offices)}
         changes: dict[str, object] = {"endpoint": self._endpoint(offices)}
+        findings: list[dict[str, str]] = []
         if earlier := await self._same_id(message, document):
             facts["differs_from"] = earlier
-            changes["findings"] = [{"code": "document-id-reused", "severity": "warning", "message_id": earlier}]
+            findings.append({"code": "document-id-reused", "severity": "warning", "message_id": earlier})
+        arrived = message.accepted_at or self._now()
+        if twice := await same_number(self._journal, document, Direction.IN, arrived, message.submission_id):
+            facts["same_number"] = twice
+            findings.append({"code": SAME_NUMBER, "severity": "warning", "message_id": twice})
+        if findings:
+            changes["findings"] = findings
+        number = number_of(document, arrived)
         return Outcome(
             Entry("trusted", facts),
             state=State.TRUSTED,
             due_in=NOW,
             changes=changes,
-            effects=tuple(AddDelivery(Delivery(organ, office)) for organ, office in ours),
+            effects=(
+                *(AddDelivery(Delivery(organ, office)) for organ, office in ours),
+                *self._deadlines.of_received(document, arrived),
+                *((number,) if number else ()),
+            ),
         )
 
     async def _same_id(self, message: Message, document: Document) -> str | None:

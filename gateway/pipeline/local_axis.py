@@ -7,7 +7,6 @@ the same way twice.
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -65,7 +64,7 @@ class LocalAxis:
             time=message.accepted_at or self._now(),
         )
         key = self._keys.ring.signing(self._now())
-        return Acceptance(parcel.message_id, await asyncio.to_thread(receipts.issue, receipt, key))
+        return Acceptance(parcel.message_id, receipts.issue(receipt, key))
 
     async def find(self, parcel: Parcel) -> Acceptance | None:
         """Sending again is asking: the unique row answers."""

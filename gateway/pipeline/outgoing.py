@@ -8,7 +8,6 @@ when every organ has answered, or the wait is over.
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import hashlib
 import json
@@ -22,6 +21,7 @@ from gateway.errors import NeedsOperator, Rejection, Retryable, Unknown
 from gateway.journal import Journal, MessageFilter
 from gateway.model import Content, Direction, Kind, ProofGrade
 from gateway.pipeline import detail, notices
+from gateway.pipeline.deadlines import answered as ends_terms
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.ports import Acceptance, Chunks, Contents, Finds, Parcel
 from gateway.states import Entry, KeepReceipt, Message, Outcome, Stage, State, Work
@@ -98,7 +98,8 @@ class Outgoing:
         def frozen() -> Packed:
             return _pack(message, refs, lambda parts: edxml_signature.sign(parts, key, now))
 
-        packed = await asyncio.to_thread(frozen)
+        # On the loop: the signature costs less than a thread's hop and its fight for the interpreter.
+        packed = frozen()
         size, sha256 = await self._measure(packed)
         return Outcome(
             Entry("packed", {"size": size, "sha256": sha256, "certificate": key.fingerprint}),
@@ -197,7 +198,7 @@ class Outgoing:
         kept: tuple[KeepReceipt, ...] = ()
         facts: dict[str, str | int | None] = {"axis_id": acceptance.axis_id}
         if axis.driver.can.signs_receipts:
-            receipt, wrong = await asyncio.to_thread(_judge, message, axis, packed, acceptance, now)
+            receipt, wrong = _judge(message, axis, packed, acceptance, now)
             kept = (receipt,)
             if wrong:
                 return self._mismatch(work, receipt, wrong)
@@ -214,7 +215,11 @@ class Outgoing:
             state=State.CLOSED if answered and not late else State.SENT,
             due_in=None if answered and not late else dt.timedelta(hours=self._settings.times.chase_hours),
             changes={"axis_id": acceptance.axis_id, "proof": proof, "sent_at": now},
-            effects=(*kept, *(notices.about(message, "message.late", now) if late else ())),
+            effects=(
+                *kept,
+                *(notices.about(message, "message.late", now) if late else ()),
+                *await ends_terms(self._journal, message, now),
+            ),
         )
 
     def _mismatch(self, work: Work, receipt: KeepReceipt, wrong: str) -> Outcome:

@@ -129,18 +129,28 @@ class Runner:
                     task.cancel()  # another holder has it: our writes would be refused anyway
 
     async def _work(self, work: Work) -> None:
+        """Take a message on, stage after stage, for as long as the next one is due at once."""
+        task = asyncio.current_task()
+        assert task is not None
+        following: Work | None = work
+        while following is not None:
+            self._running[task] = (following, time.monotonic())
+            following = await self._step(following)
+
+    async def _step(self, work: Work) -> Work | None:
+        """One stage and what became of it; the work that follows, where it does at once."""
         stage = stage_for(work.message.state, work.message.kind)
         assert stage is not None, work.message.state
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(message_id=work.message.message_id, stage=stage.value):
             outcome, name = await self._outcome(stage, work)
             try:
-                kept = await self._journal.settle(work, outcome)
+                kept, following = await self._advance(work, outcome)
             except StorageBroken:
                 raise
             except Exception as error:  # noqa: BLE001 - what the journal will not write is a bug of the stage
                 outcome, name = self._bug(stage, error), "bug"
-                kept = await self._journal.settle(work, outcome)
+                kept, following = await self._advance(work, outcome)
             if name in {"ok", "rejected"}:
                 self._bugs[stage] = 0
             if not kept:
@@ -151,6 +161,11 @@ class Runner:
             self._metrics.rejected(str((outcome.entry.facts or {}).get("reason", outcome.entry.code)))
         if outcome.entry.code == "receipt-mismatch":
             self._metrics.receipt_mismatch(work.message.axis)
+        return following
+
+    async def _advance(self, work: Work, outcome: Outcome) -> tuple[bool, Work | None]:
+        lease = dt.timedelta(seconds=self._settings.times.lease_seconds)
+        return await self._journal.advance(work, outcome, lease, skip_stages=frozenset(self.paused) | self.broken)
 
     async def _outcome(self, stage: Stage, work: Work) -> tuple[Outcome, str]:
         endpoint = work.message.endpoint

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -23,13 +22,13 @@ from gateway.ports import Contents, Door, Submitted
 from gateway.states import Message, State
 from gateway.web import answers, cursors, openapi, problems
 from gateway.web.inbox import Acts, Inbox
-from gateway.web.keys import KEY, OFFICE, authenticated
+from gateway.web.keys import KEY, OFFICE, Keys, authenticated
+from gateway.web.office_soap import OfficeSoap
 from gateway.web.routes import PAGING, Parameter, Route, json_answer
-from gateway.web.uploads import Submission, body
+from gateway.web.uploads import Submission, body, idempotency_key, media_type
 
 T = TypeVar("T")
 
-_KEY_FORM = re.compile(r"[\x21-\x7e]{1,255}")
 _EDXML = frozenset({"application/xml", "text/xml", "application/edxml+xml"})
 _RETRY_UPLOAD_SECONDS = 5.0
 
@@ -53,16 +52,20 @@ def office_app(door: Door, journal: Journal, contents: Contents, settings: Setti
     """The application behind the offices' listener."""
     offices = frozenset(office.name for office in settings.office)
     documents = Documents(door, journal, settings)
-    routes = [*documents.routes(), *Inbox(journal, contents, acts, settings.limits.record_bytes).routes()]
+    inbox = Inbox(journal, contents, acts, settings.limits.record_bytes)
+    keys = Keys(journal.office_of_key, offices)
+    soap = OfficeSoap(door, documents, inbox, contents, keys, settings)
+    routes = [*documents.routes(), *inbox.routes()]
     routes.append(_description(routes))
-    public = frozenset(route.path for route in routes if route.public)
+    public = frozenset(route.path for route in routes if route.public) | soap.paths
     app = web.Application(
-        middlewares=[problems.as_problems, authenticated(journal.office_of_key, offices, public)],
+        middlewares=[problems.as_problems, authenticated(keys, public)],
         client_max_size=settings.limits.record_bytes,
     )
     app[problems.FALLBACK] = settings.language
     for route in routes:
         route.add_to(app)
+    soap.add_to(app)
     return app
 
 
@@ -148,7 +151,7 @@ class Documents:
 
     async def _submit(self, request: web.Request) -> Submitted:
         office = request[OFFICE]
-        if request.content_type in _EDXML:
+        if media_type(request) in _EDXML:
             return await self._door.submit_edxml(office, body(request))
         submission = Submission(request, record_limit=self._limits.record_bytes)
         key = idempotency_key(request.headers.get("Idempotency-Key", ""), "Idempotency-Key")
@@ -185,21 +188,14 @@ class Documents:
         message = await self._own(office, message_id)
         deliveries = await self._journal.deliveries(message_id)
         timeline = await self._journal.timeline(message_id)
-        return answers.document(message, deliveries, timeline)
+        terms = await self._journal.deadlines(message.message_id)
+        return answers.document(message, deliveries, terms, timeline)
 
     async def _own(self, office: str, message_id: str) -> Message:
         message = await self._journal.message(message_id)
         if message is None or message.office != office or message.direction is not Direction.OUT:
             raise problems.not_found()
         return message
-
-
-def idempotency_key(key: str, field: str) -> str:
-    """The key, if it has the form of one; `field` is where it stood. Raises `Refused` (400)."""
-    if not _KEY_FORM.fullmatch(key):
-        code = "idempotency-key-form" if key else "idempotency-key-missing"
-        raise Refused([Problem(field, code, "")], code=code, status=400)
-    return key
 
 
 def _filter(request: web.Request) -> MessageFilter:

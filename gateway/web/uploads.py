@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
+from email.message import Message
+from email.utils import collapse_rfc2231_value
 from typing import Any, NoReturn
 
 from aiohttp import BodyPartReader, MultipartReader, web
@@ -18,6 +21,7 @@ from gateway.model import Problem
 from gateway.ports import Chunks, Upload
 
 CHUNK_BYTES = 128 << 10
+_KEY_FORM = re.compile(r"[\x21-\x7e]{1,255}")
 _PLAIN_ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})
 
 
@@ -25,7 +29,7 @@ class Submission:
     """A multipart/form-data request: `record` first, then one part per attachment."""
 
     def __init__(self, request: web.Request, *, record_limit: int) -> None:
-        if request.content_type != "multipart/form-data":
+        if media_type(request) != "multipart/form-data":
             raise Refused([], code="media-type", status=415)
         self._request = request
         self._record_limit = record_limit
@@ -36,7 +40,7 @@ class Submission:
         with well_formed():
             self._reader = await self._request.multipart()
             part = await self._reader.next()
-            if part is None or not isinstance(part, BodyPartReader) or part.name != "record":
+            if part is None or not isinstance(part, BodyPartReader) or _named(part)[0] != "record":
                 raise Refused(
                     [Problem("record", "record-first", "the first part must be the record")],
                     code="record-first",
@@ -56,7 +60,28 @@ class Submission:
             if not isinstance(part, BodyPartReader):
                 raise malformed("multipart-broken")
             content_type = part.headers.get("Content-Type", "application/octet-stream")
-            yield Upload(part.filename or "", content_type, part_bytes(part))
+            yield Upload(_named(part)[1], content_type, part_bytes(part))
+
+
+def idempotency_key(key: str, field: str) -> str:
+    """The key, if it has the form of one; `field` is where it stood. Raises `Refused` (400)."""
+    if not _KEY_FORM.fullmatch(key):
+        code = "idempotency-key-form" if key else "idempotency-key-missing"
+        raise Refused([Problem(field, code, "")], code=code, status=400)
+    return key
+
+
+def media_type(request: web.Request) -> str:
+    """Without its parameters. aiohttp's own reading costs a millisecond for each new multipart boundary."""
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _named(part: BodyPartReader) -> tuple[str, str]:
+    """(name, file name) of a part. aiohttp reads the header anew for each, with patterns compiled on the way."""
+    header = Message()
+    header["Content-Disposition"] = part.headers.get("Content-Disposition", "")
+    name = header.get_param("name", "", "Content-Disposition")
+    return collapse_rfc2231_value(name), header.get_filename("")
 
 
 async def part_bytes(part: BodyPartReader, *, limit: int | None = None) -> Chunks:
@@ -71,7 +96,7 @@ async def part_bytes(part: BodyPartReader, *, limit: int | None = None) -> Chunk
             return
         size += len(chunk)
         if limit is not None and size > limit:
-            problem = Problem(part.name or "", "too-many-bytes", f"more than {limit} bytes", {"limit": str(limit)})
+            problem = Problem(_named(part)[0], "too-many-bytes", f"more than {limit} bytes", {"limit": str(limit)})
             raise Refused([problem], code="too-large", status=413)
         yield chunk
 
@@ -92,7 +117,7 @@ def body(request: web.Request) -> Chunks:
 
 async def json_object(request: web.Request, *, limit: int) -> dict[str, Any]:
     """A small JSON body."""
-    if request.content_type != "application/json":
+    if media_type(request) != "application/json":
         raise Refused([], code="media-type", status=415)
     data = bytearray()
     async for chunk in body(request):

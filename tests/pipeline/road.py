@@ -29,6 +29,7 @@ from gateway.pipeline.pull import PullOffice
 from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner
 from gateway.ports import Upload
+from gateway.states import Stage
 from gateway.trust import edxml_signature
 from gateway.trust.keys import Keys, OwnKeys
 from tests import pki
@@ -98,11 +99,14 @@ class Road:
     # --- driving ------------------------------------------------------------------------------------------------
 
     async def step(self):
-        """Claim what is due and work it off once."""
-        works = await self.journal.claim(
-            "node-1", 100, LEASE, skip_stages=frozenset(self.runner.paused) | self.runner.broken
-        )
-        await asyncio.gather(*(self.runner._work(work) for work in works))
+        """Claim what is due and take each one stage further."""
+        paused = frozenset(self.runner.paused)
+        works = await self.journal.claim("node-1", 100, LEASE, skip_stages=paused | self.runner.broken)
+        self.runner.paused = set(Stage)  # nothing is taken further at once
+        try:
+            await asyncio.gather(*(self.runner._work(work) for work in works))
+        finally:
+            self.runner.paused = set(paused)
         return len(works)
 
     async def run(self):

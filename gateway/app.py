@@ -20,7 +20,7 @@ from gateway.errors import Misconfigured, Rejection, StorageBroken
 from gateway.journal import DiskContents, Journal
 from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Direction, Problem
-from gateway.pipeline import loops
+from gateway.pipeline import deadlines, loops
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.front_door import FrontDoor
 from gateway.pipeline.handing import Handing
@@ -251,6 +251,9 @@ def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
     sign = partial(_sign_block, gateway.keys)
     found["sweep"] = partial(loops.sweep, journal, gateway.contents, gateway.now)
     found["storage"] = gateway.fatal.wait
+    found["deadlines"] = partial(
+        loops.in_role, journal, "deadlines", node, partial(deadlines.watch, journal, gateway.now, runner.nudge)
+    )
     found["notary"] = partial(
         loops.in_role, journal, "notary", node, partial(loops.notary, journal, sign, settings.times.block_seconds)
     )

@@ -128,6 +128,19 @@ class Times(_Section):
     """Between two signed blocks of the journal."""
 
 
+class WorkingTimeSection(_Section):
+    """Vietnam's calendar is built in, Tết included; the year's own decisions go here."""
+
+    days_off: tuple[dt.date, ...] = ()
+    """Further days off, e.g. those swapped for a working Saturday."""
+    working_days: tuple[dt.date, ...] = ()
+    """Days worked although the calendar says otherwise, e.g. a swapped Saturday."""
+    morning_ends: dt.time = dt.time(11, 30)
+    """Until when the next working morning lasts, in Vietnam."""
+    urgent_minutes: float = Field(default=5, gt=0)
+    """An urgent document unconfirmed by the axis for so long is told to its office."""
+
+
 class Runner(_Section):
     claim: int = Field(default=32, ge=1, le=1000)
     """Messages claimed at once."""
@@ -161,6 +174,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     times: Times = Times()
     runner: Runner = Runner()
+    working_time: WorkingTimeSection = WorkingTimeSection()
     axis: tuple[AxisSection, ...] = ()
     office: tuple[OfficeSection, ...] = ()
     route: tuple[RouteSection, ...] = ()

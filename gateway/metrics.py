@@ -68,6 +68,12 @@ class Metrics:
             "Below this much free space the door answers 503 and fetching pauses.",
             registry=registry,
         )
+        self.deadlines = Gauge(
+            "lienthong_deadlines",
+            "Times the law sets that are not met yet, by rule: `due`, or `late` when they are over.",
+            ["rule", "state"],
+            registry=registry,
+        )
         self.stage_seconds = Histogram(
             "lienthong_stage_seconds",
             "How long a stage took, by what came of it.",

@@ -128,6 +128,14 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Mã {organ} nay là {listed} theo danh bạ của trục; văn bản được gửi theo mã {listed}.",
         "The axis's directory lists {organ} as {listed}; the document goes to {listed}.",
     ),
+    "duplicate-document-id": (
+        "Đã có văn bản cùng mã định danh văn bản: {earlier}.",
+        "An earlier document has the same DocumentId: {earlier}.",
+    ),
+    "duplicate-number": (
+        "Trong năm đã có văn bản cùng số, ký hiệu của cơ quan này: {earlier}.",
+        "An earlier document of this organ has the same number and notation in this year: {earlier}.",
+    ),
     "content-id": ("ContentId không dùng được.", "The content id cannot be referred to."),
     # --- state secrets
     "state-secret": (

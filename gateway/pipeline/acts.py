@@ -15,8 +15,9 @@ from gateway.model import Direction, Kind, Problem, Staff
 from gateway.pipeline import detail, notices, replies
 from gateway.pipeline.handing import handed_over
 from gateway.pipeline.outgoing import IN_DOUBT
+from gateway.rules.deadlines import ANSWER, ENDS_ANSWER
 from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED
-from gateway.states import Entry, Message, NewMessage, Outcome, State, stage_for
+from gateway.states import Entry, Message, Met, NewMessage, Outcome, State, stage_for
 
 NOW = dt.timedelta(0)
 TRIES = 10
@@ -77,7 +78,8 @@ class Acts:
             if earlier := await self._same_report(born.message):
                 reported = earlier
                 return None
-            return Outcome(Entry("status-reported", {"status": code, "organ": speaker.code}), effects=(born,))
+            ended = (Met(message_id, ANSWER.name, self._now()),) if code in ENDS_ANSWER else ()
+            return Outcome(Entry("status-reported", {"status": code, "organ": speaker.code}), effects=(born, *ended))
 
         await self._act(message_id, outcome, who=f"office:{office}", why=None)
         return reported

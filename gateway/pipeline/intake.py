@@ -29,11 +29,14 @@ from gateway.model import Attachment, Content, Direction, Document, Kind, Proble
 from gateway.pipeline import detail, intake_edxml
 from gateway.pipeline.checks import Targets, over, refuse, targets, untimely
 from gateway.pipeline.directory import Directories, Looked, Roads
+from gateway.pipeline.duplicates import earlier
 from gateway.pipeline.record import Record, read, to_document
 from gateway.pipeline.routing import Router
 from gateway.ports import Chunks, Contents, Submitted, Upload
 from gateway.rules import clock, secrecy
-from gateway.states import ContentRef, Delivery, Message, NewMessage, State
+from gateway.rules.deadlines import Deadlines
+from gateway.rules.duplicates import number_of
+from gateway.states import ContentRef, Delivery, Due, Message, NewMessage, Numbered, State
 
 KEY_LEASE = dt.timedelta(seconds=15)
 """How long a key stays taken by a submission whose process died. Slower uploads are safe: where two outlive it, the
@@ -79,6 +82,7 @@ class Intake:
         self._contents = contents
         self._router = router
         self._directories = Directories(settings.axis, journal, now)
+        self._deadlines = Deadlines(settings.working_time)
         self._now = now
         self._accepted = accepted
 
@@ -93,6 +97,7 @@ class Intake:
         async with self._tentative(office, key) as kept:
             roads = self._roads(targets(document), untimely(form, self._now()))
             listed = await self._listed(document, roads)
+            twice = await earlier(self._journal, document, Direction.OUT, self._now())
             self._need_room()
             attachments, warnings = await self._take(form, uploads, kept)
         return await self._enter(
@@ -104,7 +109,7 @@ class Intake:
                 listed.roads,
                 expires=form.expires or form.deliver_by or self._now() + self._default_life,
                 more={"deliver_by": form.deliver_by.isoformat()} if form.deliver_by else {},
-                warnings=(*listed.warnings, *warnings),
+                warnings=(*listed.warnings, *twice, *warnings),
             )
         )
 
@@ -126,7 +131,8 @@ class Intake:
             warnings: tuple[Problem, ...] = ()
             if isinstance(subject, Document):
                 listed = await self._listed(subject, roads)
-                subject, roads, warnings = listed.document, listed.roads, listed.warnings
+                twice = await earlier(self._journal, subject, Direction.OUT, self._now())
+                subject, roads, warnings = listed.document, listed.roads, (*listed.warnings, *twice)
         return await self._enter(
             _Handed(
                 office, key, fingerprint, subject, roads, expires=self._now() + self._default_life, warnings=warnings
@@ -332,7 +338,15 @@ class Intake:
             message,
             tuple(Delivery(organ, self._router.office_of(organ)) for organ in organs),
             tuple(ContentRef("attachment", one.content, one) for one in _attachments(subject) if one.content),
+            self._marks(subject, now),
         )
+
+    def _marks(self, subject: Document | Status, now: dt.datetime) -> tuple[Due | Numbered, ...]:
+        """The law's times, and its number, for a second one to be known by."""
+        if not isinstance(subject, Document):
+            return ()
+        number = number_of(subject, now)
+        return (*self._deadlines.of_sent(subject, now), *((number,) if number else ()))
 
 
 def _detail(subject: Document | Status, **more: str) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.journal import EntryRow
+from gateway.journal import DeadlineRow, EntryRow
 from gateway.model import Kind, ProofGrade
 from gateway.pipeline.record import Code, StaffPart, Text
 from gateway.ports import Submitted
+from gateway.rules.deadlines import RULES
 from gateway.states import ContentRef, Delivery, Message, State
 from gateway.web import problems
 
@@ -45,6 +46,17 @@ class DeliveryAnswer(BaseModel):
     answered: bool
 
 
+class DeadlineAnswer(BaseModel):
+    """A time that the law sets."""
+
+    rule: str
+    clause: str
+    due_at: dt.datetime
+    met_at: dt.datetime | None
+    late: bool
+    """Met after its time, or unmet when its time was over."""
+
+
 class TimelineEntry(BaseModel):
     at: dt.datetime
     code: str
@@ -75,6 +87,7 @@ class DocumentAnswer(DocumentLine):
     sha256: str | None
     supersedes: str | None
     deliveries: list[DeliveryAnswer]
+    deadlines: list[DeadlineAnswer]
     timeline: list[TimelineEntry]
 
 
@@ -110,6 +123,9 @@ class InboxLine(BaseModel):
 class InboxAnswer(InboxLine):
     organs: list[str]
     """Those of the office's organs it is for."""
+    deadlines: list[DeadlineAnswer]
+    findings: list[dict[str, str]]
+    """What is odd about it, each with a `code`; one about an earlier document names its `message_id`."""
     detail: dict[str, Any]
     """The parsed `document` or `status`, or what a notice says."""
     attachments: list[InboxAttachment]
@@ -172,7 +188,9 @@ def line(message: Message) -> dict[str, Any]:
     }
 
 
-def document(message: Message, deliveries: Iterable[Delivery], entries: Iterable[EntryRow]) -> DocumentAnswer:
+def document(
+    message: Message, deliveries: Iterable[Delivery], terms: Iterable[DeadlineRow], entries: Iterable[EntryRow]
+) -> DocumentAnswer:
     return DocumentAnswer(
         **line(message),
         size=message.size,
@@ -182,8 +200,18 @@ def document(message: Message, deliveries: Iterable[Delivery], entries: Iterable
             DeliveryAnswer(organ=one.organ, status=one.status, status_at=one.status_at, answered=one.answered)
             for one in deliveries
         ],
+        deadlines=deadlines(terms),
         timeline=[TimelineEntry(at=one.at, code=one.code, facts=dict(one.facts)) for one in entries],
     )
+
+
+def deadlines(rows: Iterable[DeadlineRow]) -> list[DeadlineAnswer]:
+    return [
+        DeadlineAnswer(
+            rule=row.rule, clause=RULES[row.rule].clause, due_at=row.due_at, met_at=row.met_at, late=row.late
+        )
+        for row in rows
+    ]
 
 
 def inbox_line(message: Message) -> dict[str, Any]:
@@ -201,10 +229,18 @@ def inbox_line(message: Message) -> dict[str, Any]:
     }
 
 
-def inbox_item(message: Message, organs: Iterable[str], attachments: Iterable[ContentRef]) -> InboxAnswer:
+def inbox_item(
+    message: Message,
+    organs: Iterable[str],
+    attachments: Iterable[ContentRef],
+    terms: Iterable[DeadlineRow] = (),
+    findings: Iterable[Mapping[str, str]] = (),
+) -> InboxAnswer:
     return InboxAnswer(
         **inbox_line(message),
         organs=list(organs),
+        deadlines=deadlines(terms),
+        findings=[dict(finding) for finding in findings],
         detail=dict(message.detail or {}),
         attachments=[
             InboxAttachment(

@@ -105,7 +105,10 @@ class Inbox:
 
     async def item(self, office: str, message_id: str) -> answers.InboxAnswer:
         message, organs = await self._own(office, message_id)
-        return answers.inbox_item(message, organs, await self._held(message, "attachment"))
+        refs = await self._held(message, "attachment")
+        terms = await self._journal.deadlines(message.message_id)
+        findings = (await self._journal.extra(message.message_id)).get("findings", ())
+        return answers.inbox_item(message, organs, refs, terms, findings)
 
     async def file(self, office: str, message_id: str, n: str) -> tuple[Attachment, Content]:
         """One attachment of an item, by its place in the document, from 0."""

@@ -42,6 +42,8 @@ def watched(
         replace(metrics.held, {(reason,): count for reason, count in stats.held.items()})
         replace(metrics.endpoint_failing, {(name,): age for name, age in stats.endpoints_failing_seconds.items()})
         metrics.in_doubt.set(stats.in_doubt)
+        unmet = await journal.open_deadlines()
+        replace(metrics.deadlines, {(rule, "late" if late else "due"): count for (rule, late), count in unmet.items()})
         metrics.receipts_owed.set(stats.receipts_owed)
         metrics.block_age.set(stats.block_age_seconds)
 

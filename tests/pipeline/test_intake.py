@@ -313,7 +313,7 @@ async def test_undeclared_sizes_beyond_the_limit_are_cut_off(tmp_path):
 
 
 async def test_below_the_disk_reserve_the_door_asks_for_patience_and_the_key_is_free(tmp_path):
-    async with open_house(tmp_path, disk_reserve_bytes=1 << 62) as house:
+    async with open_house(tmp_path, disk_reserve_bytes=1 << 50) as house:
         with pytest.raises(Busy) as caught:
             await house.door.submit(OFFICE, "k1", with_files("a"), uploads(("a", b"bytes")))
         assert (caught.value.code, caught.value.after) == ("disk-full", 60.0)

@@ -283,7 +283,7 @@ async def test_one_key_may_not_take_all_the_room_for_uploads(tmp_path):
 
 
 async def test_below_the_disk_reserve_the_answer_is_to_come_again(tmp_path):
-    async with open_street(tmp_path, disk_reserve_bytes=1 << 62) as street:
+    async with open_street(tmp_path, disk_reserve_bytes=1 << 50) as street:
         response = await street.ours.submit(record())
         assert response.headers["Retry-After"] == "60"
         await problem(response, 503, "disk-full")

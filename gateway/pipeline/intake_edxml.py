@@ -27,15 +27,17 @@ async def take(
     """
     limit = min(limits.attachment_bytes, limits.submission_bytes)
     try:
-        parsed = await split(chunks, contents, kept, attachment_limit=limit, total_limit=limits.edxml_bytes)
+        parsed = await split(
+            chunks, contents, kept, attachment_limit=limit, total_limit=limits.edxml_bytes, most=limits.attachments
+        )
     except EdxmlError as error:
         code, status = ("too-large", 413) if error.code == "too-large" else ("edxml-unreadable", 422)
         raise Refused([Problem(error.where, error.code, error.message)], code=code, status=status) from None
     except Rejection as error:
+        if error.code == "too-many":
+            raise Refused([over("attachments", "too-many", limits.attachments)]) from None
         problem = over(f"attachments[{len(kept)}]", "too-many-bytes", limit)
         raise Refused([problem], code=error.code, status=413) from None
-    if len(kept) > limits.attachments:
-        raise Refused([over("attachments", "too-many", limits.attachments)])
     if sum(content.size for content in kept) > limits.submission_bytes:
         problem = over("attachments", "too-many-bytes", limits.submission_bytes)
         raise Refused([problem], code="too-large", status=413)

@@ -6,23 +6,35 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from gateway.edxml.parse import AttachmentData, EdxmlError, Parsed, SplitEvent, Splitter
+from gateway.errors import Rejection
 from gateway.model import Content
 from gateway.ports import Chunks, Contents
 
+MOST_ATTACHMENTS = 1000
+"""Of a file from outside, which need not keep to our own limit. Each costs a durable write."""
+
 
 async def split(
-    chunks: Chunks, contents: Contents, stored: list[Content], *, attachment_limit: int, total_limit: int
+    chunks: Chunks,
+    contents: Contents,
+    stored: list[Content],
+    *,
+    attachment_limit: int,
+    total_limit: int,
+    most: int = MOST_ATTACHMENTS,
 ) -> Parsed:
     """Parse a file; each attachment of the result carries its stored content.
 
     `stored` fills as contents are stored, also where this raises: the caller erases what it does not keep. Raises
-    `EdxmlError` (a `Rejection`) for what is not of the form, `Rejection("too-large")` past a limit.
+    `EdxmlError` (a `Rejection`) for what is not of the form, `Rejection` past a limit: `too-large`, `too-many`.
     """
     splitter = Splitter(limit=total_limit)
     events = _events(splitter, chunks)
     try:
         # Attachments stand one after the other in the file, so each is pulled from the events by its own store.
         async for event in events:
+            if len(stored) >= most:
+                raise Rejection("too-many", f"more than {most} attachments")
             content = await contents.store(_one(event, events), limit=attachment_limit)
             stored.append(content)  # one by one: what a failure leaves behind must be known
         return _joined(splitter.close(), stored)

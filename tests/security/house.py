@@ -188,3 +188,9 @@ async def open_house(folder, made_pki, **settings):
             yield House(scene, axis, session, await scene.new_key(OFFICE))
         finally:
             await scene.stop()
+
+
+def to_here(data):
+    """A file of `tests/assets` as an agency sends it to us."""
+    ours, theirs = b"000.00.00.H08", AGENCY.encode()
+    return data.replace(ours, b"\0").replace(theirs, ours).replace(b"\0", theirs)

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from tests.assets import make_edxml as assets
-from tests.security.house import FOLDER_ORGAN
+from tests.security.house import FOLDER_ORGAN, to_here
 
 SECRETS = ("thử nghiệm", "invented content", assets.GOOD64[:24], "Sở Mẫu")
 """Text of every file, which may appear in no answer and in no log."""
@@ -16,15 +16,6 @@ SECRETS = ("thử nghiệm", "invented content", assets.GOOD64[:24], "Sở Mẫu
 def from_here(data):
     """The file as the office of the folder would send it."""
     return data.replace(b"000.00.00.H08", FOLDER_ORGAN.encode())
-
-
-def to_here(data):
-    """The file as an agency sends it to us, and not of the same DocumentId as any other."""
-    return swap(data, b"000.00.00.H08", b"000.00.00.G22")
-
-
-def swap(data, one, other):
-    return data.replace(one, b"\0").replace(other, one).replace(b"\0", other)
 
 
 def silent(text):

@@ -49,7 +49,7 @@ class AxisSection(_Section):
     name: Name
     """What routes, logs and metrics call it."""
     driver: str
-    """Name of an installed axis driver: `soap`."""
+    """Name of an installed axis driver: `soap`, `vxp`."""
     system_id: str
     """Ours, on that axis."""
     axis_system_id: str

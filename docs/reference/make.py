@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from adapters.axis.soap.options import Options as SoapOptions
+from adapters.axis.vxp.options import Options as VxpOptions
 from adapters.office.database.options import DatabaseOptions
 from adapters.office.folder import FolderOptions
 from adapters.office.webhook import WebhookOptions
@@ -30,6 +31,7 @@ from gateway.web.office_api import Documents
 HERE = Path(__file__).resolve().parent
 OPTIONS = {
     '[axis.options] of driver = "soap"': SoapOptions,
+    '[axis.options] of driver = "vxp"': VxpOptions,
     '[office.options] of adapter = "webhook"': WebhookOptions,
     '[office.options] of adapter = "folder"': FolderOptions,
     '[office.options] of adapter = "database"': DatabaseOptions,

@@ -179,6 +179,7 @@ def _axis(section: AxisSection, settings: Settings, keys: Keys, now: Callable[[]
         keys=keys,
         edxml_signature=section.edxml_signature,
         fetch_attempts=section.fetch_attempts,
+        edxml_form=section.edxml_form,
     )
 
 

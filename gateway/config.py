@@ -58,6 +58,8 @@ class AxisSection(_Section):
     """Between two looks at what waits for us."""
     edxml_signature: Literal["required", "if-present-report", "ignore"] = "required"
     """What to demand of the signature inside a document: `if-present-report` never rejects, it tells."""
+    edxml_form: Literal["qcvn102", "e-doc"] = "qcvn102"
+    """What we write for it: today's form, or the older one of e-doc.vn, which bears no signature. Both are read."""
     fetch_attempts: int = Field(default=10, ge=1)
     """After so many failed fetches of one item it is held."""
     directory: Literal["enforce", "warn", "off"] = "warn"

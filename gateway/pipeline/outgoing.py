@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.config import Settings
-from gateway.edxml import build, check
+from gateway.edxml import build, check, older
 from gateway.errors import NeedsOperator, Rejection, Retryable, Unknown
 from gateway.journal import Journal, MessageFilter
 from gateway.model import Content, Direction, Kind, ProofGrade
@@ -96,7 +96,7 @@ class Outgoing:
         refs = await self._journal.contents(message.message_id)
 
         def frozen() -> Packed:
-            return _pack(message, refs, lambda parts: edxml_signature.sign(parts, key, now))
+            return _pack(message, refs, lambda parts: edxml_signature.sign(parts, key, now), axis.edxml_form)
 
         # On the loop: the signature costs less than a thread's hop and its fight for the interpreter.
         packed = frozen()
@@ -266,19 +266,20 @@ def _expired(message: Message) -> Outcome:
     )
 
 
-def _pack(message: Message, refs: Iterable[Any], sign: Callable[[build.SignedParts], bytes]) -> Packed:
+def _pack(message: Message, refs: Iterable[Any], sign: Callable[[build.SignedParts], bytes], form: str) -> Packed:
     assert message.detail is not None
     if message.kind is Kind.STATUS:
         status = detail.status(message.detail)
-        pieces = build.pack_status(status, sign=sign)
+        pieces = older.pack_status(status) if form == "e-doc" else build.pack_status(status, sign=sign)
         attachments: tuple[tuple[str, str], ...] = ()
         to: tuple[str, ...] = (status.response_for.organ,)
     else:
         document = detail.document(message.detail, refs)
-        pieces = build.pack_document(document, sign=sign)
+        pieces = older.pack_document(document) if form == "e-doc" else build.pack_document(document, sign=sign)
         attachments = tuple((each.content_id, _held(each.content).sha256) for each in document.attachments)
         to = tuple(organ.code for organ in document.to)
-    _check_form(pieces)
+    if form == "qcvn102":
+        _check_form(pieces)
     return Packed(tuple(pieces), attachments, to)
 
 

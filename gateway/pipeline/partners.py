@@ -21,6 +21,8 @@ class AxisPartner:
     keys: Keys
     edxml_signature: Literal["required", "if-present-report", "ignore"]
     fetch_attempts: int
+    edxml_form: Literal["qcvn102", "e-doc"] = "qcvn102"
+    """What we write for it."""
 
     @property
     def must_ask_first(self) -> bool:

@@ -1,10 +1,12 @@
 """The law's rules on the road: times, duplicates, statuses that count once, organs that changed their code."""
 
+import dataclasses
 import datetime as dt
 import itertools
 
 import pytest
 
+from gateway.edxml import parse
 from gateway.errors import Unreachable
 from gateway.pipeline import deadlines
 from gateway.pipeline.directory import sync
@@ -279,3 +281,26 @@ async def test_the_door_writes_the_listed_code_and_name_into_the_document_that_g
         [(_, _, data)] = road.axis.held
         assert "<edXML:OrganId>G98.01<" in data.decode()
         assert "Bộ Thử nghiệm" in data.decode()
+
+
+# --- the older form ---------------------------------------------------------------------------------------------
+
+
+async def test_an_axis_that_wants_the_older_form_gets_it_and_its_receipt_still_fits(road):
+    partner = road.partners.axes["national"]
+    road.partners.axes["national"] = dataclasses.replace(partner, edxml_form="e-doc")
+    message_id = await road.submit(FAR)
+    await road.run()
+    [(_, _, data)] = road.axis.held
+    parsed = parse.read(data)
+    assert (parsed.form, parsed.document.document_id) == ("e-doc", (await road.message(message_id)).document_id)
+    assert b"01/03/2026" in data
+
+
+async def test_a_recall_for_an_axis_of_the_older_form_is_rejected_and_its_office_told(road):
+    partner = road.partners.axes["national"]
+    road.partners.axes["national"] = dataclasses.replace(partner, edxml_form="e-doc")
+    message_id = await road.submit(FAR, business={"type": 2, "document_id": "d-0"})
+    await road.run()
+    assert await road.state(message_id) == "rejected"
+    assert road.told() == ["message.rejected"]

@@ -128,7 +128,17 @@ class SoapAxis:
 
     async def organs(self) -> Sequence[AxisOrgan]:
         reply = await self._ask("GetOrganizations", {}, _LIST_LIMIT)
-        return [AxisOrgan(item.OrganId, item.OrganName, item.OldOrganId or "") for item in reply.Organization]
+        return [
+            AxisOrgan(
+                item.OrganId,
+                item.OrganName,
+                item.OldOrganId or "",
+                item.ValidFrom,
+                item.ValidUntil,
+                tuple(item.PredecessorId),
+            )
+            for item in reply.Organization
+        ]
 
     def certificates(self) -> Mapping[str, dt.datetime]:
         system_id = self._context.axis_system_id

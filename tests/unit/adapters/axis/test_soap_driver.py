@@ -11,6 +11,7 @@ from aiohttp import web
 from adapters.axis.soap import connect
 from gateway.errors import Busy, Misconfigured, NeedsOperator, Rejection, Unknown, Unreachable
 from gateway.model import Kind
+from gateway.ports import AxisOrgan
 from tests.pki import AXIS, expired, stranger, valid, write_keys, write_trust
 
 MULTIPART = 'multipart/related; type="text/xml"; boundary="cut"'
@@ -346,3 +347,21 @@ def test_unusable_options_are_refused_without_quoting_them(context, options):
 
 def test_plain_http_is_taken_behind_a_tls_proxy(context):
     assert connect({"url": "http://axis.example/axis", "behind_tls_proxy": True}, context).name == "national"
+
+
+async def test_the_directory_comes_with_its_days_and_predecessors_where_the_axis_tells_them(axis, driver):
+    lines = (
+        "<Organization><OrganId>H1</OrganId><OrganName>Một</OrganName><OldOrganId>000.00.00.H1</OldOrganId>"
+        "<ValidFrom>2025-07-01</ValidFrom><ValidUntil>2030-12-31</ValidUntil>"
+        "<PredecessorId>H2</PredecessorId><PredecessorId>H3</PredecessorId></Organization>"
+        "<Organization><OrganId>G1</OrganId><OrganName>Bộ Một</OrganName></Organization>"
+    )
+    axis.answers = [
+        lambda asked: axis.sign(
+            f'<GetOrganizationsResponse xmlns="urn:lienthong:axis:1">{axis.head(asked)}{lines}</GetOrganizationsResponse>'
+        )
+    ]
+    assert await driver.organs() == [
+        AxisOrgan("H1", "Một", "000.00.00.H1", dt.date(2025, 7, 1), dt.date(2030, 12, 31), ("H2", "H3")),
+        AxisOrgan("G1", "Bộ Một"),
+    ]

@@ -42,6 +42,22 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Khóa này đang tải lên quá nhiều cùng lúc.",
         "This key has too many uploads under way at once.",
     ),
+    # --- SOAP
+    "soap-version": ("Chỉ nhận phong bì SOAP 1.1.", "Only envelopes of SOAP 1.1 are taken here."),
+    "soap-must-understand": (
+        "Có phần header bắt buộc hiểu mà cổng kết nối không biết.",
+        "A header must be understood that the gateway does not know.",
+    ),
+    "soap-body": (
+        "Phong bì SOAP phải đứng đầu và có đúng một phần tử trong Body.",
+        "The SOAP envelope must come first, with exactly one element in its Body.",
+    ),
+    "soap-operation": ("Không có thao tác này.", "There is no such operation."),
+    "xml-invalid": ("Yêu cầu không đúng lược đồ office.xsd.", "The request is not as office.xsd has it."),
+    "element-unexpected": (
+        "Phần tử sai tên, sai thứ tự hoặc bị lặp.",
+        "This element has a wrong name, a wrong place, or is repeated.",
+    ),
     # --- the idempotency key
     "idempotency-key-missing": ("Thiếu tiêu đề Idempotency-Key.", "The header Idempotency-Key is missing."),
     "idempotency-key-form": (

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from gateway.errors import Refused
 from gateway.web import problems
 
 OFFICE = web.RequestKey("office", str)
@@ -32,23 +33,41 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def authenticated(
-    office_of_key: Callable[[str], Awaitable[str | None]], offices: frozenset[str], public: frozenset[str]
-) -> Middleware:
-    """Let in who holds a key of one of `offices`; all others get 401, but for the `public` paths."""
+class Keys:
+    """Tells offices by their keys; a key of an office that is not among `offices` is none."""
+
+    def __init__(self, office_of_key: Callable[[str], Awaitable[str | None]], offices: frozenset[str]) -> None:
+        self._office_of_key = office_of_key
+        self._offices = offices
+
+    async def identify(self, key: str) -> tuple[str, str]:
+        """The office, and the key's digest. Raises `Refused` (401)."""
+        if not _FORM.fullmatch(key):
+            raise Refused([], code="key-required", status=401)
+        hashed = digest(key)
+        office = await self._office_of_key(hashed)
+        if office is None or office not in self._offices:
+            raise Refused([], code="key-unknown", status=401)
+        return office, hashed
+
+
+def bearer(request: web.Request) -> str:
+    """The key in the header Authorization; empty without one."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def authenticated(keys: Keys, public: frozenset[str]) -> Middleware:
+    """Let in who holds a key; all others get 401, but for the `public` paths."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in public:
             return await handler(request)
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not _FORM.fullmatch(key.strip()):
-            return problems.answer(request, "key-required", 401, headers=_CHALLENGE)
-        hashed = digest(key.strip())
-        office = await office_of_key(hashed)
-        if office not in offices:
-            return problems.answer(request, "key-unknown", 401, headers=_CHALLENGE)
-        request[OFFICE], request[KEY] = office, hashed
+        try:
+            request[OFFICE], request[KEY] = await keys.identify(bearer(request))
+        except Refused as error:
+            return problems.answer(request, error.code, error.status, headers=_CHALLENGE)
         return await handler(request)
 
     return middleware

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from gateway.config import AxisSection, Listener, OfficeSection, Settings
+from gateway.config import CANNOT_BE_REQUIRED, AxisSection, Listener, OfficeSection, Settings
 from gateway.errors import Misconfigured, Rejection, StorageBroken
 from gateway.journal import DiskContents, Journal
 from gateway.metrics import Metrics
@@ -172,8 +172,13 @@ def _axis(section: AxisSection, settings: Settings, keys: Keys, now: Callable[[]
         now=now,
         axis_system_id=section.axis_system_id,
     )
+    driver = connect(section.options, context)
+    if section.edxml_signature == "required" and not driver.can.signs_receipts:
+        # It writes every file anew: what it hands out would be refused, each document of it.
+        problem = Problem(f"axis.{section.name}.edxml_signature", "cannot-be-required", CANNOT_BE_REQUIRED)
+        raise Misconfigured([problem])
     return AxisPartner(
-        driver=connect(section.options, context),
+        driver=driver,
         system_id=section.system_id,
         axis_system_id=section.axis_system_id,
         keys=keys,

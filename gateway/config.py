@@ -28,6 +28,9 @@ Hours = Annotated[float, Field(gt=0, le=10 * 366 * 24)]
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 
+CANNOT_BE_REQUIRED = "this axis writes every file anew, and no signature survives: say if-present-report or ignore"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 

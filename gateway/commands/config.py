@@ -6,6 +6,7 @@ adapters and their options. It changes nothing and connects nowhere.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import difflib
 import inspect
@@ -20,7 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.config import Settings, examine
+from gateway.config import CANNOT_BE_REQUIRED, Settings, examine
 from gateway.errors import Misconfigured, NeedsOperator
 from gateway.model import Problem
 from gateway.trust.keys import KeyRing, TrustStore
@@ -91,12 +92,23 @@ def _keys(settings: Settings, now: dt.datetime) -> Iterator[Problem]:
         yield from exc.problems
         return
     for index, axis in enumerate(settings.axis):
-        if settings.trust.is_dir() and not trust.certificates(axis.axis_system_id, now):
+        signs = _signs(axis.driver)
+        if not signs and axis.edxml_signature == "required":
+            yield Problem(f"axis.{index}.edxml_signature", "cannot-be-required", CANNOT_BE_REQUIRED)
+        if signs and settings.trust.is_dir() and not trust.certificates(axis.axis_system_id, now):
             yield Problem(
                 f"axis.{index}.axis_system_id",
                 "not-trusted",
                 f"{settings.trust / axis.axis_system_id} holds no certificate that is valid now",
             )
+
+
+def _signs(driver: str) -> bool:
+    """False where the driver says of its axis that it signs nothing; an unknown driver is told of elsewhere."""
+    for point in entry_points(group="gateway.adapters.axis", name=driver):
+        with contextlib.suppress(ImportError):
+            return bool(getattr(inspect.getmodule(point.load()), "SIGNS", True))
+    return True
 
 
 def _adapters(settings: Settings) -> Iterator[Problem]:

@@ -6,11 +6,16 @@ import hmac
 import json
 
 import pytest
+import typer
 
+from adapters.axis.vxp import check
 from adapters.axis.vxp.signing import file_hash, timestamp
+from gateway import app
+from gateway.commands.config import check_config
+from gateway.config import load
 from gateway.errors import Misconfigured, NeedsOperator
 from gateway.model import Kind
-from tests.pki import GATEWAY, NOW
+from tests.pki import GATEWAY, NOW, valid, write_keys, write_trust
 
 from .conftest import RECEIVER, SECRET, SENDER, ok, parcel
 
@@ -170,3 +175,49 @@ def test_a_missing_secret_is_told_before_the_gateway_starts(connected, tmp_path)
 
 def test_plain_http_is_taken_where_the_operator_says_that_the_way_is_private(connected):
     assert connected(url="http://10.0.0.5/XrdAdapter/adapter", private_network=True)
+
+
+def test_check_config_names_what_is_wrong_with_the_options(tmp_path):
+    assert [(each.field, each.code) for each in check({"url": "ftp://x", "secret_file": "relative"})] == [
+        ("url", "value-error"),
+        ("secret_file", "value-error"),
+    ]
+    (problem,) = check({"url": "http://127.0.0.1/a", "secret_file": str(tmp_path / "nothing")})
+    assert problem.code == "axis-secret-missing"
+
+
+def configuration(folder, **axis):
+    folder.mkdir(exist_ok=True)
+    (folder / "vxp.secret").write_text(SECRET, encoding="ascii")
+    write_keys(folder / "keys", valid(GATEWAY))
+    write_trust(folder / "trust", valid("somebody-else"))
+    lines = [f"{name} = {json.dumps(value)}" for name, value in axis.items()]
+    path = folder / "lienthong.toml"
+    path.write_text(
+        "\n".join(
+            [
+                f"[[axis]]\nname = 'quoc-gia'\ndriver = 'vxp'\nsystem_id = '{GATEWAY}'\naxis_system_id = 'truc'",
+                *lines,
+                f"[axis.options]\nurl = 'http://127.0.0.1:9/adapter'\nsecret_file = '{folder / 'vxp.secret'}'",
+            ]
+        ),
+        encoding="utf-8",
+    )
+    return path
+
+
+async def test_a_signature_that_cannot_survive_must_not_be_required(tmp_path, capsys):
+    path = configuration(tmp_path / "a")
+    with pytest.raises(typer.Exit):
+        check_config(path)
+    assert "axis.0.edxml_signature" in "".join(capsys.readouterr())
+    with pytest.raises(Misconfigured):
+        async with app.built(load(path)):
+            pass
+
+
+async def test_an_axis_that_signs_nothing_needs_no_certificate(tmp_path):
+    path = configuration(tmp_path / "a", edxml_signature="if-present-report")
+    check_config(path)
+    async with app.built(load(path)) as gateway:
+        assert gateway.partners.axes["quoc-gia"].must_ask_first

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
@@ -95,6 +95,11 @@ _REPORT = TypeAdapter(PdfReport)
 def to_json(report: PdfReport) -> bytes:
     """One line."""
     return _REPORT.dump_json(report, exclude_defaults=True)
+
+
+def as_detail(report: PdfReport) -> dict[str, Any]:
+    """For the journal's erasable detail and the API: all but the text itself."""
+    return _REPORT.dump_python(report, mode="json", exclude_defaults=True, exclude={"text": {"content"}})  # type: ignore[no-any-return]  # a dataclass gives a dict
 
 
 def from_json(line: bytes) -> PdfReport:

@@ -47,6 +47,7 @@ def main() -> None:
     trust = TrustList(options.trust, options.revocation_answers)
     trust.known()
     _confine(options)
+    gc.freeze()  # the libraries stay: collecting after each file looks at what the file left
     answer, loop = sys.stdout.buffer, asyncio.new_event_loop()
     answer.write(b'{"ready":true}\n')
     answer.flush()

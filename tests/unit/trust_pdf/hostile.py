@@ -36,14 +36,14 @@ def nested():
 
 
 def page_stream_bomb():
-    """A page whose drawing unpacks to 2 GB, packed twice."""
-    packed = zlib.compress(_zeros(2048), 9)
+    """A page whose drawing unpacks to 512 MB, packed twice."""
+    packed = zlib.compress(_zeros(512), 9)
     return _file([_CATALOG, _PAGES, _PAGE, _stream(packed, b"/Filter[/FlateDecode/FlateDecode]")])
 
 
 def object_stream_bomb():
-    """The catalog stands in an object stream of 1 GB."""
-    packed = _zeros(1024)
+    """The catalog stands in an object stream of 256 MB."""
+    packed = _zeros(256)
     store = b"1 0 obj\n" + _stream(packed, b"/Type/ObjStm/N 1/First 4/Filter/FlateDecode") + b"\nendobj\n"
     head = b"%PDF-1.7\n"
     table_at = len(head) + len(store)
@@ -73,19 +73,14 @@ def fields_in_a_circle():
     )
 
 
-def slow(megabytes=24):
+def slow(megabytes=12):
     """A hexadecimal string that is read letter by letter."""
     return _file([_CATALOG[:-2] + b"/AcroForm<</Fields[]/DA<" + b"20" * (megabytes << 19) + b">>>>>", _PAGES, _PAGE, _stream(b"")])  # fmt: skip
 
 
-def large(megabytes):
-    """A drawing that must be held whole."""
-    return _file([_CATALOG, _PAGES, _PAGE, _stream(bytes(megabytes << 20))])
-
-
-def many_objects(count=400_000):
+def many_objects(count=150_000):
     """More objects than a reader should hold."""
-    return _file([_CATALOG[:-2] + b"/AcroForm<</Fields[%b]>>>>" % b"5 0 R " * count, _PAGES, _PAGE, _stream(b"")])
+    return _file([_CATALOG[:-2] + b"/AcroForm<</Fields[%b]>>>>" % (b"5 0 R " * count), _PAGES, _PAGE, _stream(b"")])
 
 
 ALL = (nested, page_stream_bomb, object_stream_bomb, pages_in_a_circle, tables_in_a_circle, fields_in_a_circle, slow, many_objects)  # fmt: skip

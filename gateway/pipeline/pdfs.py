@@ -1,0 +1,115 @@
+"""The PDFs of one document, at the door and on the way in: examined in a worker, judged by each office's policy.
+
+Only what its first bytes show to be a PDF is examined; an office with policy `off` costs nothing. The text layer is
+searched for markings of state secrets on the way and forgotten: what is kept is codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.edxml.sniff import PDF, sniff
+from gateway.model import Content, Problem
+from gateway.ports import Contents
+from gateway.rules import secrets_in_text
+from gateway.rules.signatures import Judgement, Policy, judge
+from gateway.trust.pdf import PdfExaminer, PdfReport
+from gateway.trust.pdf.report import as_detail
+
+_HEAD = 1024
+_UNREAD = {
+    "none": "the PDF has no text layer: it was not searched for markings of state secrets",
+    "partly": "the PDF could be searched for markings of state secrets only in part",
+    "could-not-be-examined": "the PDF could not be searched for markings of state secrets",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What became known of a document's PDFs."""
+
+    refused: tuple[Problem, ...] = ()
+    """Where every office concerned would refuse it."""
+    warned: tuple[Problem, ...] = ()
+    suspected: tuple[Problem, ...] = ()
+    """Markings of state secrets: the field, and the degree among the facts; never the words."""
+    detail: tuple[Mapping[str, Any], ...] = ()
+    """Per PDF, for people: `field` and its report, without its text."""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For a journal entry: verdicts only."""
+        return {"pdf": " ".join(str(each["verdict"]) for each in self.detail)} if self.detail else {}
+
+
+class Pdfs:
+    def __init__(
+        self,
+        contents: Contents,
+        examiner: PdfExaminer,
+        policies: Mapping[str, Policy],
+        now: Callable[[], dt.datetime],
+        patterns: Sequence[secrets_in_text.Pattern] = secrets_in_text.DEFAULT,
+    ) -> None:
+        self._contents = contents
+        self._examiner = examiner
+        self._policies = policies
+        self._now = now
+        self._patterns = patterns
+
+    async def look(self, attachments: Iterable[Content | None], offices: Iterable[str]) -> Looked:
+        """At all of them, for the offices concerned: the one that sends, or those that receive."""
+        policies = [policy for name in offices if (policy := self._policies.get(name, Policy())).mode != "off"]
+        if not policies:
+            return Looked()
+        held = [(f"attachments[{index}]", content) for index, content in enumerate(attachments) if content]
+        pdfs = [(field, content) for field, content in held if await self._is_pdf(content)]
+        reports = await asyncio.gather(*(self._examined(content) for _, content in pdfs))
+        found = [(field, report) for (field, _), report in zip(pdfs, reports, strict=True)]
+        judgements = [judge(policy, found) for policy in policies]
+        return Looked(
+            *_told(judgements, _unread(found)),
+            suspected=tuple(await asyncio.to_thread(self._suspected, found)) if found else (),
+            detail=tuple({"field": field, **as_detail(report)} for field, report in found),
+        )
+
+    async def _examined(self, content: Content) -> PdfReport:
+        return await self._examiner.examine(self._contents.open(content), now=self._now(), text=True)
+
+    async def _is_pdf(self, content: Content) -> bool:
+        head = bytearray()
+        async for chunk in self._contents.open(content, 0, min(_HEAD, content.size)):
+            head += chunk
+        return sniff(bytes(head)) == PDF
+
+    def _suspected(self, found: Sequence[tuple[str, PdfReport]]) -> list[Problem]:
+        return [
+            problem
+            for field, report in found
+            if report.text
+            for problem in secrets_in_text.problems(field, secrets_in_text.search(report.text.content, self._patterns))
+        ]
+
+
+def _told(
+    judgements: Sequence[Judgement], unread: Sequence[Problem]
+) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Refused where all refuse; else everything is told once."""
+    said = {(each.field, each.code): each for one in judgements for each in (*one.refused, *one.warned)}
+    if all(one.refused for one in judgements):
+        refused = {(each.field, each.code): each for one in judgements for each in one.refused}
+        rest = [each for key, each in said.items() if key not in refused]
+        return tuple(refused.values()), (*rest, *unread)
+    return (), (*said.values(), *unread)
+
+
+def _unread(found: Sequence[tuple[str, PdfReport]]) -> list[Problem]:
+    return [
+        Problem(field, "pdf-text-not-examined", _UNREAD[report.text.verdict])
+        for field, report in found
+        if report.text and report.text.verdict in _UNREAD
+    ]

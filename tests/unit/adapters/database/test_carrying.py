@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from adapters.office import database as adapter
 from adapters.office.database.tables import (
     IN_MESSAGE,
     OUT_ATTACHMENT,
@@ -16,7 +17,9 @@ from adapters.office.database.tables import (
 )
 from gateway.errors import Busy, GatewayError, Refused
 from gateway.model import Problem, Staff
-from gateway.ports import Submitted
+from gateway.ports import OfficeContext, Submitted
+from tests import doors
+from tests.doors import open_house
 
 US, THEM = "000.01.00.H99", "000.00.00.G99"
 PDF = b"%PDF-1.7 not much of one\n" * 5000
@@ -313,3 +316,21 @@ async def test_a_database_that_comes_back_is_read_again(stand):
         await until(settled(stand))
     assert len(door.submitted) == 1
     assert stand.rows(IN_MESSAGE) == []
+
+
+async def test_the_real_door_takes_a_row_and_says_which_of_its_organs_is_not_ours(stand, tmp_path):
+    async with open_house(tmp_path) as house:
+        put(stand, "good", from_code=doors.OURS)
+        put(stand, "bad")
+        stand.sql(f"UPDATE lt_out_receiver SET code = '{doors.FAR}'")
+        office = adapter.connect(stand.options, OfficeContext(doors.OFFICE, tmp_path, {}, stand.now))
+        running = asyncio.create_task(office.run(house.door))
+        bad, good = await until(settled(stand))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await office.close()
+        assert (good["state"], bad["state"], bad["problem_code"]) == ("taken", "rejected", "organ-not-yours")
+        (receiver,) = stand.rows(OUT_RECEIVER, out_id="good")
+        assert receiver["message_id"] == good["submission_id"]
+        (ref,) = await house.journal.contents(receiver["message_id"])
+        assert ref.content.sha256 == hashlib.sha256(PDF).hexdigest()

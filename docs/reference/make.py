@@ -1,7 +1,8 @@
 """Write the reference pages of this folder from the code, so that they cannot differ from it.
 
 configuration.md comes from `gateway/config.py` and the sentences under its keys, metrics.md from `gateway.metrics`,
-command-line.md from the commands themselves, office-api.md from the OpenAPI document. `python docs/reference/make.py` writes them; a test compares.
+command-line.md from the commands themselves, office-api.md from the OpenAPI document, and of the SOAP face
+`schemas/office/` from its models. `python docs/reference/make.py` writes them; a test compares.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+import schemas
 from adapters.axis.soap.options import Options as SoapOptions
 from adapters.axis.vxp.options import Options as VxpOptions
 from adapters.office.database.options import DatabaseOptions
@@ -24,7 +26,7 @@ from adapters.office.folder import FolderOptions
 from adapters.office.webhook import WebhookOptions
 from gateway import cli, config
 from gateway.metrics import Metrics
-from gateway.web import openapi
+from gateway.web import openapi, soap_schema
 from gateway.web.inbox import Inbox
 from gateway.web.office_api import Documents
 
@@ -264,3 +266,5 @@ PAGES = {
 if __name__ == "__main__":
     for page, text in PAGES.items():
         (HERE / page).write_text(text(), encoding="utf-8")
+    for file, written in {"office.xsd": soap_schema.xsd, "office.wsdl": soap_schema.wsdl}.items():
+        (Path(schemas.__path__[0]) / "office" / file).write_text(written(), encoding="utf-8")

@@ -76,7 +76,7 @@ class OfficeSection(_Section):
     name: Name
     """What keys, logs and metrics call it."""
     adapter: str
-    """`webhook`, `folder`, or `pull` for an office that cannot listen."""
+    """`webhook`, `folder`, `database`, or `pull` for an office that cannot listen."""
     organs: tuple[OrganCode, ...] = Field(min_length=1)
     """Codes of the organs it owns; each belongs to one office."""
     language: Literal["vi", "en"] = "vi"

@@ -77,7 +77,9 @@ async def draw_up(folder: Path, offices: Mapping[str, SampleOffice]) -> Account:
                 speaker, code = status.split(" ")
                 heard[organ, document_id, (code, speaker)] += 1
         for got in await office.store.documents():
-            here.update(_lines(got["document_id"], got["digests"] or (), [organ]))
+            # What is announced and not fetched yet is not here yet.
+            if got["digests"] is not None:
+                here.update(_lines(got["document_id"], got["digests"], [organ]))
     path = folder / "axis" / "axis.sqlite3"
     there, incoming = _of_the_axis(path, set(offices))
     due, given, arrived = _statuses_of_the_axis(path, set(offices))

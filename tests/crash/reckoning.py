@@ -78,6 +78,12 @@ def waiting(scene: Scene, *, held: bool) -> list[tuple[str, str]]:
     ]
 
 
+def steps(scene: Scene) -> int:
+    """How many entries the journal has: it grows while anything moves."""
+    with looking_at(scene.journal) as journal:
+        return int(journal.execute("select max(number) from entry").fetchone()[0] or 0)
+
+
 async def settled(scene: Scene, offices: dict[str, SampleOffice]) -> bool:
     """Nothing is left to be done by anybody but a person."""
     if waiting(scene, held=False):

@@ -105,11 +105,16 @@ async def _kill(scene: Scene, result: Reckoning, kills: int, ends: float) -> Non
 
 
 async def _drain(scene: Scene, offices: dict[str, SampleOffice], result: Reckoning, seconds: float) -> None:
-    """Until nothing is left to do; what is held is released once by the operator, as a person would."""
-    ends = time.monotonic() + seconds
+    """Until nothing is left to do, or nothing has moved for `seconds`.
+
+    What is held is released once by the operator, as a person would.
+    """
+    last, moved = -1, time.monotonic()
     released = False
-    while time.monotonic() < ends:
+    while time.monotonic() < moved + seconds:
         await asyncio.sleep(0.3)
+        if (step := reckoning.steps(scene)) != last:
+            last, moved = step, time.monotonic()
         if not await reckoning.settled(scene, offices):
             continue
         held = reckoning.waiting(scene, held=True)
@@ -155,7 +160,7 @@ def main() -> int:
     asked.add_argument("--kills", type=int, default=200, help="over both axes; the control has some of its own")
     asked.add_argument("--seed", type=int, default=None, help="drawn, and printed, when not given")
     asked.add_argument("--minutes", type=float, default=45.0, help="no further kill after so long")
-    asked.add_argument("--drain", type=float, default=180.0, help="seconds to settle in, after the storm")
+    asked.add_argument("--drain", type=float, default=60.0, help="seconds without a step before giving up")
     asked.add_argument("--folder", type=Path, default=None, help="kept; a temporary one is not")
     given = asked.parse_args()
     seed = secrets.randbelow(1 << 31) if given.seed is None else given.seed

@@ -81,6 +81,9 @@ class OfficeSection(_Section):
     """Codes of the organs it owns; each belongs to one office."""
     language: Literal["vi", "en"] = "vi"
     """Of what it is told."""
+    pdf_signatures: Literal["require", "warn", "off"] = "warn"
+    """What it asks of signatures in PDFs, sent and received: `require` a person's and then the organisation's, `warn` of
+    what is missing, or `off`: do not look."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """As the adapter wants them, see below."""
 
@@ -157,6 +160,21 @@ class Runner(_Section):
     """Only a test of what asking is good for turns this off."""
 
 
+class PdfSection(_Section):
+    """How the signatures in PDFs are checked."""
+
+    trust: Path = Path("pdf-trust")
+    """CA certificates they may lead to, `*.pem`; each is an anchor. Empty: no signer is known."""
+    revocation_answers: Path | None = None
+    """Folder of revocation lists and OCSP answers at hand, `*.crl` and `*.ocsp`; nothing is fetched."""
+    revocation: Literal["soft", "hard", "off"] = "soft"
+    """Where no answer is at hand: `soft` says so, `hard` confirms nothing."""
+    unexamined: Literal["refuse", "warn"] = "refuse"
+    """What becomes of a PDF that could not be examined, for an office that requires signatures."""
+    workers: int = Field(default=2, ge=1, le=64)
+    """Processes that examine PDFs; they start with the first one."""
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="LIENTHONG_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
@@ -180,6 +198,7 @@ class Settings(BaseSettings):
     times: Times = Times()
     runner: Runner = Runner()
     working_time: WorkingTimeSection = WorkingTimeSection()
+    pdf: PdfSection = PdfSection()
     axis: tuple[AxisSection, ...] = ()
     office: tuple[OfficeSection, ...] = ()
     route: tuple[RouteSection, ...] = ()
@@ -325,6 +344,13 @@ def _rooted(settings: Settings, root: Path) -> Settings:
             "data_dir": root / settings.data_dir,
             "keys": root / settings.keys,
             "trust": root / settings.trust,
+            "pdf": settings.pdf.model_copy(
+                update={
+                    name: root / value
+                    for name in ("trust", "revocation_answers")
+                    if (value := getattr(settings.pdf, name))
+                }
+            ),
             "office_api": rooted(settings.office_api),
             "operators": rooted(settings.operators),
         }

@@ -58,6 +58,46 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Phần tử sai tên, sai thứ tự hoặc bị lặp.",
         "This element has a wrong name, a wrong place, or is repeated.",
     ),
+    # --- signatures and markings in PDFs
+    "pdf-missing": ("Văn bản không có tệp PDF nào.", "No attachment is a PDF."),
+    "pdf-unsigned": ("Tệp PDF không có chữ ký số.", "The PDF is not signed."),
+    "pdf-signature-invalid": ("Tệp PDF có chữ ký số không hợp lệ.", "A signature of the PDF does not hold."),
+    "pdf-signature-indeterminate": (
+        "Chưa xác nhận được một chữ ký số của tệp PDF.",
+        "A signature of the PDF could not be confirmed.",
+    ),
+    "pdf-not-examined": (
+        "Không kiểm tra được chữ ký số của tệp PDF.",
+        "The signatures of the PDF could not be examined.",
+    ),
+    "pdf-no-person": (
+        "Không tệp PDF nào có chữ ký số của người có thẩm quyền.",
+        "No PDF carries the signature of a person.",
+    ),
+    "pdf-no-organisation": (
+        "Không tệp PDF nào có chữ ký số của cơ quan, tổ chức.",
+        "No PDF carries the signature of an organisation.",
+    ),
+    "pdf-not-both": (
+        "Không tệp PDF nào có đủ chữ ký số của người có thẩm quyền và của cơ quan, tổ chức.",
+        "No PDF is signed by both a person and an organisation.",
+    ),
+    "pdf-organisation-not-last": (
+        "Chữ ký số cuối cùng của tệp PDF không phải của cơ quan, tổ chức.",
+        "The last signature of the PDF is not the organisation's.",
+    ),
+    "pdf-changed-after": (
+        "Tệp PDF đã bị thay đổi sau chữ ký số cuối cùng.",
+        "The PDF was changed after its last signature.",
+    ),
+    "pdf-text-not-examined": (
+        "Chưa dò được hết dấu hiệu bí mật nhà nước trong tệp PDF (bản quét, hoặc quá dài).",
+        "The PDF could not be searched, or not wholly, for markings of state secrets.",
+    ),
+    "secret-suspected": (
+        "Nội dung có dấu chỉ độ mật; văn bản được giữ lại chờ người có trách nhiệm.",
+        "The text carries the marking of a state secret; persons in charge must decide.",
+    ),
     # --- the idempotency key
     "idempotency-key-missing": ("Thiếu tiêu đề Idempotency-Key.", "The header Idempotency-Key is missing."),
     "idempotency-key-form": (
@@ -74,6 +114,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     ),
     # --- the parts of a submission
     "multipart-broken": ("Nội dung multipart bị hỏng hoặc bị cắt.", "The multipart body is broken or cut short."),
+    "upload-stalled": (
+        "Dữ liệu ngừng gửi quá lâu; hãy gửi lại với cùng Idempotency-Key.",
+        "Nothing came for too long; send it again with the same Idempotency-Key.",
+    ),
     "record-first": ("Phần đầu tiên phải là record.", "The first part must be the record."),
     "part-encoded": (
         "Không dùng Content-Transfer-Encoding cho các phần.",

@@ -79,9 +79,10 @@ def _of_document(pdfs: Sequence[tuple[str, Report]]) -> Iterator[Problem]:
         return
     # What could not be examined or judged may be what is looked for: its own problem says so.
     if all(report.verdict in {"valid", "unsigned"} for _, report in pdfs):
-        for kind in ("person", "organisation"):
-            if not any(kind in each for each in kinds):
-                yield Problem("attachments", f"pdf-no-{kind}", f"no PDF carries a signature of the {kind}")
+        if not any("person" in each for each in kinds):
+            yield Problem("attachments", "pdf-no-person", "no PDF carries the signature of a person")
+        if not any("organisation" in each for each in kinds):
+            yield Problem("attachments", "pdf-no-organisation", "no PDF carries the signature of an organisation")
         if {"person", "organisation"} <= set().union(*kinds):
             yield Problem("attachments", "pdf-not-both", "no PDF is signed by both a person and an organisation")
 

@@ -190,16 +190,16 @@ GROUPS = (
     Group("checks", 40, run=_checks),
     Group("unit", 45, ("tests/unit",), workers=2),
     Group("contract", 45, ("tests/contract",), workers=2),
-    Group("pipeline", 30, ("tests/pipeline",)),
-    Group("web", 30, ("tests/web",)),
+    Group("pipeline", 40, ("tests/pipeline",), workers=2),
+    Group("web", 30, ("tests/web",), workers=2),
     Group("mock_axis", 30, ("tests/mock_axis",), workers=2),
-    Group("interop", 60, ("tests/interop",)),
-    Group("security", 30, ("tests/security",)),
+    Group("interop", 45, ("tests/interop",)),
+    Group("security", 60, ("tests/security",), workers=2),
     Group("packaging", 30, ("tests/packaging",)),
     Group("deploy", 20, ("tests/deploy",)),
     Group("e2e", 90, ("tests/e2e",), installed=True),
-    Group("storm", 60, ("tests/crash", "tests/storm"), installed=True),
-    Group("interpreters", 90, ("tests/unit",), run=_interpreters, workers=2),
+    Group("storm", 75, ("tests/crash", "tests/storm"), installed=True),
+    Group("interpreters", 60, ("tests/unit",), run=_interpreters, workers=2),
 )
 PLAIN = {"assets", "fakes", "bench"}
 

@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL
+from sqlalchemy.exc import DatabaseError
 
-from gateway.errors import Busy, GatewayError, StorageBroken
+from gateway.errors import Busy, GatewayError, Misconfigured, StorageBroken
 from gateway.journal.query import Query
+from gateway.model import Problem
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -244,9 +246,16 @@ def _deliver(group: list[_Waiting]) -> None:
 
 
 def prepare(path: Path) -> None:
-    """Make the file, readable by its owner only, and bring its schema up to date."""
+    """Make the file, readable by its owner only, and bring its schema up to date.
+
+    Raises `Misconfigured` for a file that is something else.
+    """
     from gateway.journal.migrations import upgrade  # noqa: PLC0415 -- Alembic is needed at start only
 
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    upgrade(URL.create("sqlite", database=str(path)))
+    try:
+        upgrade(URL.create("sqlite", database=str(path)))
+    except DatabaseError as exc:
+        wrong = Problem(str(path), "not-a-journal", f"cannot be used as a journal: {exc.orig}")
+        raise Misconfigured([wrong]) from None

@@ -5,6 +5,7 @@ aiohttp's own size limit guards bodies read at once; here each stream has the li
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
@@ -22,6 +23,8 @@ from gateway.ports import Chunks, Upload
 
 CHUNK_BYTES = 128 << 10
 _KEY_FORM = re.compile(r"[\x21-\x7e]{1,255}")
+IDLE_SECONDS = 60.0
+"""A client that sends nothing for so long is given up: it would keep its place from others."""
 _PLAIN_ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})
 
 
@@ -90,8 +93,8 @@ async def part_bytes(part: BodyPartReader, *, limit: int | None = None) -> Chunk
         raise Refused([], code="part-encoded", status=415)
     size = 0
     while True:
-        with well_formed():
-            chunk = await part.read_chunk(CHUNK_BYTES)
+        with well_formed(), in_time():
+            chunk = await asyncio.wait_for(part.read_chunk(CHUNK_BYTES), IDLE_SECONDS)
         if not chunk:
             return
         size += len(chunk)
@@ -110,9 +113,23 @@ def well_formed() -> Iterator[None]:
         raise malformed("multipart-broken") from error
 
 
-def body(request: web.Request) -> Chunks:
-    """The request's body as it comes."""
-    return request.content.iter_chunked(CHUNK_BYTES)
+@contextlib.contextmanager
+def in_time() -> Iterator[None]:
+    """Raises `Refused` with 408 where the client stopped sending."""
+    try:
+        yield
+    except TimeoutError:
+        raise Refused([], code="upload-stalled", status=408) from None
+
+
+async def body(request: web.Request) -> Chunks:
+    """The request's body as it comes. Raises `Refused` with 408 when it stops coming."""
+    while True:
+        with in_time():
+            chunk = await asyncio.wait_for(request.content.read(CHUNK_BYTES), IDLE_SECONDS)
+        if not chunk:
+            return
+        yield chunk
 
 
 async def json_object(request: web.Request, *, limit: int) -> dict[str, Any]:

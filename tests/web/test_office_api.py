@@ -7,6 +7,7 @@ from aiohttp import FormData
 from openapi_spec_validator import validate
 
 from gateway.states import Delivery, State
+from gateway.web import uploads
 from tests.doors import (
     ALSO_OURS,
     FAR,
@@ -580,3 +581,17 @@ async def test_the_openapi_document_is_valid_and_tells_of_every_route_and_no_oth
     record_ = document["components"]["schemas"]["Record"]
     assert record_["additionalProperties"] is False
     assert {"from", "to", "number", "notation", "promulgation", "subject"} <= set(record_["required"])
+
+
+async def test_a_client_that_stops_sending_is_given_up_and_its_key_stays_free(tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "IDLE_SECONDS", 0.2)
+    async with open_street(tmp_path) as street:
+        key = "stalled"
+
+        async def stalling():
+            yield b'--cut\r\nContent-Disposition: form-data; name="record"\r\n\r\n{"from":'
+            await asyncio.sleep(30)
+
+        headers = {"Idempotency-Key": key, "Content-Type": "multipart/form-data; boundary=cut"}
+        await problem(await street.ours.post("/v1/documents", data=stalling(), headers=headers), 408, "upload-stalled")
+        assert (await street.ours.submit(with_files("a.pdf"), ("a.pdf", b"%PDF-1.7"), key=key)).status == 202

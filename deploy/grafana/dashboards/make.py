@@ -19,6 +19,7 @@ PANELS = (
     ("Stage time, 95 of 100 below", "timeseries", "s", [("histogram_quantile(0.95, sum by (stage, le) (rate(lienthong_stage_seconds_bucket[5m])))", "{{stage}}")]),
     ("Rejections an hour, by reason", "timeseries", "none", [("sum by (reason) (increase(lienthong_rejections_total[1h]))", "{{reason}}")]),
     ("Receipts that do not match, an hour", "timeseries", "none", [("sum by (axis) (increase(lienthong_receipt_mismatches_total[1h]))", "{{axis}}")]),
+    ("Times of the law not met yet, by rule", "timeseries", "none", [("max by (rule, state) (lienthong_deadlines)", "{{rule}} {{state}}")]),
     ("Partners failing for", "timeseries", "s", [("max by (endpoint) (lienthong_endpoint_failing_seconds)", "{{endpoint}}")]),
     ("Oldest entry without a block", "timeseries", "s", [("max(lienthong_block_age_seconds)", "waiting")]),
     ("Certificates: days left", "timeseries", "d", [("min by (certificate) (lienthong_certificate_days_left)", "{{certificate}}")]),

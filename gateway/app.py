@@ -20,7 +20,7 @@ from gateway.errors import Misconfigured, Rejection, StorageBroken
 from gateway.journal import DiskContents, Journal
 from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Direction, Problem
-from gateway.pipeline import deadlines, loops
+from gateway.pipeline import deadlines, loops, reconcile
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.front_door import FrontDoor
 from gateway.pipeline.handing import Handing
@@ -32,7 +32,7 @@ from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.pull import PullOffice
 from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner, StageFunction
-from gateway.ports import Axis, AxisContext, Office, OfficeContext
+from gateway.ports import Axis, AxisContext, ListsSent, Office, OfficeContext
 from gateway.states import Outcome, Stage, Work
 from gateway.trust.keys import Keys, OwnKeys
 from gateway.web.health import operators_app
@@ -274,6 +274,10 @@ def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
         )
         role = f"poll:{section.name}"
         found[role] = partial(loops.in_role, journal, role, node, poller.run)
+        if isinstance(lister := gateway.partners.axes[section.name].driver, ListsSent):
+            role = f"reconcile:{section.name}"
+            compare = partial(reconcile.daily, lister, journal, section.name, settings.data_dir, gateway.now)
+            found[role] = partial(loops.in_role, journal, role, node, compare)
         if section.directory != "off":
             axis = gateway.partners.axes[section.name]
             role = f"directory:{section.name}"

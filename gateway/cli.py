@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "reject": "gateway.commands.operate:reject",
     "keys": "gateway.commands.keys:app",
     "organs": "gateway.commands.organs:app",
+    "reconcile": "gateway.commands.reconcile:reconcile",
     "adopt": "gateway.commands.adopt:adopt_file",
     "journal": "gateway.commands.journal:app",
     "inspect": "gateway.commands.inspect:inspect",

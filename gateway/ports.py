@@ -173,6 +173,27 @@ class Axis(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class SentLine:
+    """One message of ours to one organ, as the axis's list of sent messages has it."""
+
+    axis_id: str
+    kind: Kind
+    sender: str
+    to: str
+    code: str
+    """Number and notation of the document, or of the one that a status is about."""
+    at: dt.datetime | None
+    """When the axis took it, by its clock."""
+
+
+@runtime_checkable
+class ListsSent(Protocol):
+    """An axis that can list what we sent; reconciliation asks whether a driver can."""
+
+    async def sent(self, since: dt.datetime, until: dt.datetime) -> Sequence[SentLine]: ...
+
+
+@dataclass(frozen=True, slots=True)
 class AxisContext:
     """What an axis driver gets beside its options."""
 

@@ -6,6 +6,7 @@ those whose driver declares it, and what a driver without it promises instead on
 
 import asyncio
 import contextlib
+import datetime as dt
 import hashlib
 import os
 import uuid
@@ -17,7 +18,7 @@ import pytest
 from gateway.edxml.parse import read
 from gateway.errors import GatewayError, NeedsOperator, Rejection, Retryable, Unknown
 from gateway.model import Kind
-from gateway.ports import Finds, Parcel
+from gateway.ports import Finds, ListsSent, Parcel
 from gateway.trust.errors import SignatureInvalid
 from mock_axis import pki
 from schemas import EDXML_NAMESPACE
@@ -552,3 +553,18 @@ async def test_mutual_tls_is_spoken_and_a_client_without_a_certificate_is_not_se
         for options in ({"ca": tls / "ca.crt.pem"}, {}):
             with pytest.raises(Retryable):
                 await stand.connect("cong-h08", **options).pending(1)
+
+
+@pytest.mark.parametrize("stand", ["vxp"], indirect=True)
+async def test_an_axis_that_lists_what_was_sent_tells_it_by_axis_id(stand):
+    assert isinstance(stand.sender, ListsSent)
+    document_sent = await stand.sender.send(parcel())
+    status_sent = await stand.sender.send(parcel(status(), kind=Kind.STATUS, document_id="D-9"))
+    now = dt.datetime.now(dt.UTC)
+    lines = await stand.sender.sent(now - dt.timedelta(hours=1), now + dt.timedelta(hours=1))
+    assert {(line.axis_id, line.kind, line.sender, line.to, line.code) for line in lines} == {
+        (document_sent.axis_id, Kind.DOCUMENT, SENDER, RECEIVER, "D-1/UBND-VX"),
+        (status_sent.axis_id, Kind.STATUS, SENDER, RECEIVER, "D-9/UBND-VX"),
+    }
+    assert all(abs(line.at - now) < dt.timedelta(minutes=1) for line in lines)
+    assert not await stand.receiver.sent(now - dt.timedelta(hours=1), now + dt.timedelta(hours=1))

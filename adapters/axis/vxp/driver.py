@@ -14,12 +14,23 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from adapters.axis.vxp.answers import consequence
-from adapters.axis.vxp.listing import Lines, Window, instant, is_line_of, text
+from adapters.axis.vxp.listing import Lines, Window, instant, is_line_of, sent_line, text
 from adapters.axis.vxp.options import Options
 from adapters.axis.vxp.service import Service
 from gateway.errors import NeedsOperator, Unknown, Unreachable
 from gateway.model import Kind
-from gateway.ports import Acceptance, Announced, AxisContext, AxisOrgan, Capabilities, Chunks, Fetched, Finds, Parcel
+from gateway.ports import (
+    Acceptance,
+    Announced,
+    AxisContext,
+    AxisOrgan,
+    Capabilities,
+    Chunks,
+    Fetched,
+    Finds,
+    Parcel,
+    SentLine,
+)
 
 _KINDS = (Kind.DOCUMENT, Kind.STATUS)
 IN_DOUBT = "in-doubt"
@@ -66,6 +77,16 @@ class VxpAxis:
             raise NeedsOperator(IN_DOUBT, f"{len(found)} messages of the axis's list may be this one")
         ((axis_id, those),) = found.items()
         return Acceptance(axis_id, None, json.dumps(those, ensure_ascii=False, separators=(",", ":")).encode())
+
+    async def sent(self, since: dt.datetime, until: dt.datetime) -> Sequence[SentLine]:
+        """What the axis has of ours, both kinds. Raises `NeedsOperator` for a list that may be cut short."""
+        lines = []
+        for kind in _KINDS:
+            listed = await self.service.sent_edoc_list(kind, since, until)
+            if self._options.list_cap and len(listed) >= self._options.list_cap:
+                raise NeedsOperator("axis-list-cut", "the axis's list of sent messages may be cut short")
+            lines += [sent_line(kind, line) for line in listed if text(line, "senderDocId")]
+        return lines
 
     async def pending(self, limit: int) -> Sequence[Announced]:
         lists = await asyncio.gather(*(self._pending(kind, limit) for kind in _KINDS))

@@ -9,7 +9,7 @@ from typing import Any
 from adapters.axis.vxp.options import Options
 from adapters.axis.vxp.signing import VIETNAM
 from gateway.model import Kind
-from gateway.ports import Parcel
+from gateway.ports import Parcel, SentLine
 
 Lines = list[Mapping[str, Any]]
 
@@ -67,6 +67,17 @@ def is_line_of(parcel: Parcel, line: Mapping[str, Any], since: dt.datetime) -> b
     if told := text(line, "documentId"):
         return told == parcel.document_id
     return _plain(text(line, "notation")) == _plain(parcel.code)
+
+
+def sent_line(kind: Kind, line: Mapping[str, Any]) -> SentLine:
+    return SentLine(
+        axis_id=text(line, "senderDocId"),
+        kind=kind,
+        sender=text(line, "fromCode"),
+        to=text(line, "toCode"),
+        code=text(line, "notation"),
+        at=instant(line, "sentTime"),
+    )
 
 
 def instant(line: Mapping[str, Any], name: str) -> dt.datetime | None:

@@ -217,7 +217,8 @@ class Event:
     """What an office is told: ids and codes, no content (Standard Webhooks envelope)."""
 
     type: str
-    """`document.received`, `status.received`, `message.rejected`, `message.expired`, `message.late`."""
+    """`document.received`, `status.received`, `message.rejected`, `message.expired`, `message.late`,
+    `deadline.missed`, `urgent.unconfirmed`."""
     message_id: str
     at: dt.datetime
     data: Mapping[str, Any]

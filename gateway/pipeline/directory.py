@@ -227,12 +227,14 @@ class Directories:
         self._now = now
         self._held: dict[str, tuple[dt.datetime, Directory]] = {}
         self._looked_at: dt.datetime | None = None
+        self._reading = asyncio.Lock()
 
     async def of(self, axis: str) -> Directory | None:
         """None before the first sync, and where the policy is `off`."""
         if self._policies.get(axis, "off") == "off":
             return None
-        await self._refresh()
+        async with self._reading:  # nobody is judged by half of it
+            await self._refresh()
         held = self._held.get(axis)
         return held[1] if held else None
 
@@ -240,11 +242,13 @@ class Directories:
         now = self._now()
         if self._looked_at is not None and now - self._looked_at < REREAD:
             return
-        self._looked_at = now
         for axis, synced_at in (await self._journal.directories()).items():
             held = self._held.get(axis)
             if held is None or held[0] != synced_at:
-                self._held[axis] = synced_at, Directory(await self._journal.organs(axis))
+                lines = await self._journal.organs(axis)
+                # A country's organs take a moment to prepare for searching.
+                self._held[axis] = synced_at, await asyncio.to_thread(Directory, lines)
+        self._looked_at = now
 
     async def receivers(self, document: Document, roads: Roads) -> Looked:
         """Name the receivers, write the codes that are listed, and say which are unknown or closed."""
@@ -264,7 +268,8 @@ class Directories:
                     if found.standing is Standing.RENAMED:
                         warnings.append(_renamed(fields[code], code, found.line))
                     continue
-                problem = _unlisted(fields[code], code, found, directory.nearest(code, names[code], today))
+                nearest = await asyncio.to_thread(directory.nearest, code, names[code], today)
+                problem = _unlisted(fields[code], code, found, nearest)
                 (problems if self._policies[axis] == "enforce" else warnings).append(problem)
         return Looked(_with(document, listed), _along(roads, listed), tuple(problems), tuple(warnings))
 

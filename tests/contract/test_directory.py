@@ -1,5 +1,6 @@
 """The organ directory from the axis to the journal to the door; organs are invented."""
 
+import asyncio
 import datetime as dt
 
 import pytest
@@ -168,3 +169,10 @@ async def test_a_code_that_was_replaced_is_an_alias_of_the_listed_one(house):
     await house.sync()
     assert await house.door().aliases("national", "H1.01") == {"000.00.01.H1"}
     assert await house.door().aliases("national", "X9") == frozenset()
+
+
+async def test_many_who_ask_at_once_after_a_start_are_all_judged(house):
+    await house.sync()
+    door = house.door()
+    looked = await asyncio.gather(*(house.look("X9", door=door) for _ in range(20)))
+    assert all(each.problems for each in looked)

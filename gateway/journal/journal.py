@@ -40,6 +40,9 @@ from gateway.states import ContentRef, Delivery, Message, Numbered, Outcome, Sta
 Now = Callable[[], dt.datetime]
 OnBroken = Callable[[StorageBroken], None]
 
+_FEW = 100
+"""Lines of a list that are entered without holding up the event loop."""
+
 
 class Journal:
     def __init__(self, store: SqliteStore, now: Now) -> None:
@@ -50,7 +53,7 @@ class Journal:
     async def open(cls, path: Path, *, now: Now, on_broken: OnBroken | None = None) -> Journal:
         """Open the journal at `path`, made or migrated where needed.
 
-        `on_broken` is called, from another thread, when the disk broke its word: the process has to end.
+        `on_broken` is called, from whatever thread, when the disk broke its word: the process has to end.
         """
         await asyncio.to_thread(prepare, path)
         return cls(SqliteStore(path, on_broken), now)
@@ -135,7 +138,8 @@ class Journal:
         if not items:
             return 0
         now = self._stamp()
-        return await self._store.write(lambda tx: work.announce(tx, axis, items, endpoint, now))
+        lengthy = len(items) > _FEW
+        return await self._store.write(lambda tx: work.announce(tx, axis, items, endpoint, now), lengthy=lengthy)
 
     # --- look-ups -----------------------------------------------------------------------------------------------
 
@@ -147,7 +151,7 @@ class Journal:
 
     async def statuses(self, message_id: str) -> list[StatusRow]:
         """Every status heard about a message, each once."""
-        return await self._store.read(lambda tx: lookups.statuses(tx, message_id))
+        return self._store.glance(lambda tx: lookups.statuses(tx, message_id))
 
     async def contents(self, message_id: str) -> list[ContentRef]:
         return self._store.glance(lambda tx: lookups.contents(tx, message_id))
@@ -182,7 +186,7 @@ class Journal:
 
     async def find_received(self, document_id: str, sender: str) -> list[Message]:
         """What came from `sender` under this DocumentId and claimed a twin key: each of other content."""
-        return await self._store.read(lambda tx: lookups.find_received(tx, document_id, sender))
+        return self._store.glance(lambda tx: lookups.find_received(tx, document_id, sender))
 
     async def find_by_axis_id(self, direction: Direction, axis: str, axis_id: str) -> Message | None:
         return self._store.glance(lambda tx: lookups.find_by_axis_id(tx, direction, axis, axis_id))
@@ -192,7 +196,7 @@ class Journal:
     ) -> Message | None:
         """The message that claimed this document's twin key first."""
         key = twin_key(sender, document_id, business_type, digests)
-        return await self._store.read(lambda tx: lookups.find_by_twin(tx, key))
+        return self._store.glance(lambda tx: lookups.find_by_twin(tx, key))
 
     async def claim_twin(self, twin: str, message_id: str) -> str:
         """The id of the first message that claimed the key: `message_id` itself, or an earlier one."""
@@ -282,7 +286,7 @@ class Journal:
     async def keep_organs(self, axis: str, lines: Sequence[OrganLine]) -> None:
         """Write the lines that are new or changed; the directory counts as compared now."""
         now = self._stamp()
-        await self._store.write(lambda tx: directory.keep(tx, axis, lines, now))
+        await self._store.write(lambda tx: directory.keep(tx, axis, lines, now), lengthy=True)
 
     async def directories(self) -> Mapping[str, dt.datetime]:
         """Axis → when its directory was last compared; an axis that never was is not in it."""
@@ -295,7 +299,7 @@ class Journal:
 
     async def meet_deadlines(self, *, sent: frozenset[str], told: frozenset[str]) -> int:
         """Close the deadlines that were met by sending the message (`sent`) or a status about it (`told`)."""
-        return await self._store.write(lambda tx: deadlines.meet_by_sending(tx, sent, told))
+        return await self._store.write(lambda tx: deadlines.meet_by_sending(tx, sent, told), lengthy=True)
 
     async def deadlines_over(self, rule: str, limit: int) -> Sequence[Missed]:
         """What is unmet and past its time, and not marked late yet."""
@@ -319,15 +323,13 @@ class Journal:
 
     async def same_number(self, given: Numbered, direction: Direction, submission_id: str = "") -> str | None:
         """The first message of another submission whose document has this number in this year, of this organ."""
-        return await self._store.read(lambda tx: deadlines.same_number(tx, given, direction.value, submission_id))
+        return self._store.glance(lambda tx: deadlines.same_number(tx, given, direction.value, submission_id))
 
     async def same_document_id(
         self, sender: str, document_id: str, direction: Direction, submission_id: str = ""
     ) -> str | None:
         """The first message of another submission whose document has this DocumentId."""
-        return await self._store.read(
-            lambda tx: deadlines.same_id(tx, sender, document_id, direction.value, submission_id)
-        )
+        return self._store.glance(lambda tx: deadlines.same_id(tx, sender, document_id, direction.value, submission_id))
 
     # --- blocks -------------------------------------------------------------------------------------------------
 
@@ -341,7 +343,8 @@ class Journal:
         while found := await self._store.read(lambda tx: blocks.next_block(tx, now)):
             block, leaves = found
             signature = await asyncio.to_thread(sign, block.signed)
-            if not await self._store.write(partial(blocks.keep_block, block=block, leaves=leaves, signature=signature)):
+            keep = partial(blocks.keep_block, block=block, leaves=leaves, signature=signature)
+            if not await self._store.write(keep, lengthy=True):
                 break
             newest = block
             if block.count < blocks.MOST_ENTRIES:

@@ -1,9 +1,11 @@
-"""The journal on SQLite: one writer thread that lets waiting work share a commit, and a small pool of readers.
+"""The journal on SQLite: waiting units of work share a commit; and a small pool of readers.
 
 A unit of work is a plain function from a `Transaction` to a result; it never awaits. Each runs in a savepoint of its
 own, so one that fails undoes only itself; the COMMIT is shared, and with `synchronous=FULL` it is on the disk when
-the caller hears the result. A failed COMMIT fails every unit of its group. After an I/O error nobody knows what the
-disk holds, so nothing more is written: every further unit raises `StorageBroken`, `on_broken` is told, and the
+the caller hears the result. A failed COMMIT fails every unit of its group. Units run on the event loop: in a thread
+each of their statements would have to win the interpreter back from it. Only the COMMIT, which waits for the disk, has
+a thread, and beside it whatever group holds a lengthy unit. After an I/O error nobody knows what the disk holds, so
+nothing more is written: every further unit raises `StorageBroken`, `on_broken` is told, and the
 process has to end; the next start replays the write-ahead log.
 """
 
@@ -11,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import queue
 import sqlite3
 import threading
 import time
@@ -39,6 +40,9 @@ _GROUP = 256
 _LINGER_SECONDS = 0.002
 """How long a unit waits for company: a commit costs far more than a unit, in processor time as in writes."""
 _FULL_AFTER = 30.0
+_PATIENCE_SECONDS = 10.0
+"""How long another process may hold the journal."""
+_AGAIN_SECONDS = 0.01
 _MIB = 1 << 20
 
 
@@ -75,6 +79,7 @@ Unit = Callable[[Transaction], T]
 class _Waiting:
     unit: Unit[Any]
     future: asyncio.Future[Any]
+    lengthy: bool = False
     result: Any = None
     error: BaseException | None = None
 
@@ -101,32 +106,41 @@ def _snapshot(connection: sqlite3.Connection, unit: Unit[T]) -> T:
 
 
 class SqliteStore:
-    """Runs units of work. `on_broken` is called once, from the writer thread."""
+    """Runs units of work. `on_broken` is called once."""
 
     def __init__(self, path: Path, on_broken: Callable[[StorageBroken], None] | None = None, readers: int = 2) -> None:
         self._path = path
         self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._waiting: list[_Waiting] = []
+        self._writing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._broken: StorageBroken | None = None
         self._closed = False
         self._writer = connect(path)
-        self._thread = threading.Thread(target=self._write_for_ever, name="journal-writer", daemon=True)
-        self._thread.start()
+        self._writer.execute("PRAGMA busy_timeout=0").close()  # the loop comes again instead
+        self._cursor = self._writer.cursor()
+        self._transaction = Transaction(self._cursor)
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="journal-commit")
         self._connections: list[sqlite3.Connection] = []
-        self._glancer: sqlite3.Connection | None = None
+        self._glances: Transaction | None = None
         self._local = threading.local()
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="journal-reader", initializer=self._new_reader)
 
-    async def write(self, unit: Unit[T]) -> T:
-        """Run `unit`; its effects are durable on return.
+    async def write(self, unit: Unit[T], *, lengthy: bool = False) -> T:
+        """Run `unit`; its effects are durable on return. One that is `lengthy` does not hold up the event loop.
 
         Raises what the unit raises, `Busy("disk-full")`, or `StorageBroken`.
         """
         if self._closed:
             raise RuntimeError("the journal is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Waiting(unit, future))
+        self._waiting.append(_Waiting(unit, future, lengthy))
+        if not self._writing:
+            self._writing = True
+            self._idle.clear()
+            self._loop.call_later(_LINGER_SECONDS, self._write_group)
         return await future
 
     async def read(self, unit: Unit[T]) -> T:
@@ -134,24 +148,25 @@ class SqliteStore:
         return await self._loop.run_in_executor(self._readers, self._read, unit)
 
     def glance(self, unit: Unit[T]) -> T:
-        """Run a unit that reads a few rows by their key, here and now: a thread would cost more than the rows do.
+        """Run one statement that reads a few rows by their key, here and now: a thread would cost more than the rows do.
 
         A reader never waits for the writer (WAL). Call from the event loop's thread only.
         """
-        if self._glancer is None:
-            self._glancer = connect(self._path, read_only=True)
-        return _snapshot(self._glancer, unit)
+        if self._glances is None:
+            connection = connect(self._path, read_only=True)
+            self._connections.append(connection)
+            self._glances = Transaction(connection.cursor())
+        return unit(self._glances)
 
     async def close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        await self._idle.wait()
+        await asyncio.to_thread(self._committer.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
-        for connection in (*self._connections, self._glancer, self._writer):
-            if connection is not None:
-                connection.close()
+        for connection in (*self._connections, self._writer):
+            connection.close()
 
     # --- readers ------------------------------------------------------------------------------------------------
 
@@ -162,53 +177,66 @@ class SqliteStore:
     def _read(self, unit: Unit[T]) -> T:
         return _snapshot(self._local.connection, unit)
 
-    # --- the writer thread --------------------------------------------------------------------------------------
+    # --- writing --------------------------------------------------------------------------------------------------
 
-    def _write_for_ever(self) -> None:
-        cursor = self._writer.cursor()
-        transaction = Transaction(cursor)
-        going = True
-        while going:
-            group: list[_Waiting] = []
-            waiting = self._queue.get()
-            until = time.monotonic() + _LINGER_SECONDS
-            while True:
-                if waiting is None:
-                    going = False
-                    break
-                group.append(waiting)
-                left = until - time.monotonic()
-                if len(group) == _GROUP or (left <= 0 and self._queue.empty()):
-                    break
-                try:
-                    waiting = self._queue.get(timeout=max(left, 0))
-                except queue.Empty:
-                    break
-            if group:
-                self._write_group(cursor, transaction, group)
-                self._loop.call_soon_threadsafe(_deliver, group)
-        cursor.close()
-
-    def _write_group(self, cursor: sqlite3.Cursor, transaction: Transaction, group: list[_Waiting]) -> None:
-        if self._broken:
-            _fail(group, self._broken)
-            return
+    def _write_group(self, since: float | None = None) -> None:
+        """Run the units that wait and have them committed; what comes meanwhile is the next group."""
+        since = since or time.monotonic()
         try:
-            cursor.execute("BEGIN IMMEDIATE")
+            if not self._broken:
+                self._cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as exc:
+            if _code(exc) == sqlite3.SQLITE_BUSY and time.monotonic() - since < _PATIENCE_SECONDS:
+                self._loop.call_later(_AGAIN_SECONDS, self._write_group, since)  # another process writes
+                return
+            failed: BaseException | None = self._judge(exc)
+        else:
+            failed = self._broken
+        group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
+        if failed is not None:
+            self._finish(group, failed)
+        elif any(waiting.lengthy for waiting in group):
+            self._committer.submit(lambda: self._commit(group, self._run(group)))
+        else:
+            self._committer.submit(self._commit, group, self._run(group))
+
+    def _run(self, group: list[_Waiting]) -> sqlite3.Error | None:
+        """What the whole group fails by, if it does."""
+        try:
             for waiting in group:
-                self._run_unit(cursor, transaction, waiting)
-            cursor.execute("COMMIT")
+                self._run_unit(waiting)
+        except sqlite3.Error as exc:
+            return exc
+        return None
+
+    def _commit(self, group: list[_Waiting], failed: sqlite3.Error | None) -> None:
+        """In the committing thread: the only part that waits for the disk."""
+        error: BaseException | None = None
+        try:
+            if failed is not None:
+                raise failed
+            self._cursor.execute("COMMIT")
         except sqlite3.Error as exc:
             error = self._judge(exc)
             if self._writer.in_transaction and not self._broken:
-                cursor.execute("ROLLBACK")
-            _fail(group, error)
+                self._cursor.execute("ROLLBACK")
+        self._loop.call_soon_threadsafe(self._finish, group, error)
 
-    @staticmethod
-    def _run_unit(cursor: sqlite3.Cursor, transaction: Transaction, waiting: _Waiting) -> None:
+    def _finish(self, group: list[_Waiting], error: BaseException | None) -> None:
+        if error is not None:
+            _fail(group, error)
+        _deliver(group)
+        if self._waiting:
+            self._write_group()
+        else:
+            self._writing = False
+            self._idle.set()
+
+    def _run_unit(self, waiting: _Waiting) -> None:
+        cursor = self._cursor
         cursor.execute("SAVEPOINT unit")
         try:
-            waiting.result = waiting.unit(transaction)
+            waiting.result = waiting.unit(self._transaction)
         except Exception as exc:
             if isinstance(exc, sqlite3.OperationalError) and exc.sqlite_errorcode != sqlite3.SQLITE_ERROR:
                 raise  # full disk, I/O error, no memory: SQLite may have undone the whole transaction
@@ -217,7 +245,7 @@ class SqliteStore:
         cursor.execute("RELEASE unit")
 
     def _judge(self, exc: sqlite3.Error) -> GatewayError | sqlite3.Error:
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        code = _code(exc)
         if code == sqlite3.SQLITE_FULL:
             return Busy("disk-full", "the journal's disk is full", after=_FULL_AFTER)
         if code == sqlite3.SQLITE_BUSY:
@@ -228,6 +256,11 @@ class SqliteStore:
                 self._on_broken(self._broken)
             return self._broken
         return exc
+
+
+def _code(exc: sqlite3.Error) -> int:
+    """SQLite's primary result code."""
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF
 
 
 def _fail(group: list[_Waiting], error: BaseException) -> None:

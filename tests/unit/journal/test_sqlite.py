@@ -44,7 +44,7 @@ async def gathered(*units):
 async def together(store, *units):
     """Units that wait at the same time, so that they share a commit."""
     gate = threading.Event()
-    first = asyncio.ensure_future(store.write(lambda _: gate.wait()))
+    first = asyncio.ensure_future(store.write(lambda _: gate.wait(), lengthy=True))
     await asyncio.sleep(0.05)
     rest = asyncio.ensure_future(gathered(*(store.write(unit) for unit in units)))
     await asyncio.sleep(0.05)
@@ -125,7 +125,7 @@ async def test_a_disk_that_breaks_its_word_fails_the_group_and_ends_all_writing(
 
 async def test_a_cancelled_caller_does_not_stop_the_work_nor_the_others(store):
     gate = threading.Event()
-    first = asyncio.ensure_future(store.write(lambda _: gate.wait()))
+    first = asyncio.ensure_future(store.write(lambda _: gate.wait(), lengthy=True))
     second = asyncio.ensure_future(store.write(put("a")))
     await asyncio.sleep(0.05)
     second.cancel()
@@ -133,6 +133,16 @@ async def test_a_cancelled_caller_does_not_stop_the_work_nor_the_others(store):
     await first
     assert await store.write(put("b")) == 1
     assert await store.read(count) == 2
+
+
+async def test_a_write_waits_for_another_process_and_holds_nothing_up(store, tmp_path):
+    with contextlib.closing(connect(tmp_path / "journal.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.ensure_future(store.write(put("a")))
+        await asyncio.sleep(0.05)
+        assert not writing.done()
+        other.execute("ROLLBACK")
+    assert await writing == 1
 
 
 async def test_readers_cannot_write(store):

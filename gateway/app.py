@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,12 +30,15 @@ from gateway.pipeline.intake import Intake
 from gateway.pipeline.local_axis import SYSTEM_ID, LocalAxis
 from gateway.pipeline.outgoing import Outgoing
 from gateway.pipeline.partners import AxisPartner, Partners
+from gateway.pipeline.pdfs import Pdfs
 from gateway.pipeline.pull import PullOffice
 from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner, StageFunction
 from gateway.ports import Axis, AxisContext, ListsSent, Office, OfficeContext
+from gateway.rules.signatures import Policy
 from gateway.states import Outcome, Stage, Work
 from gateway.trust.keys import Keys, OwnKeys
+from gateway.trust.pdf import PdfExaminer, PdfOptions
 from gateway.web.health import operators_app
 from gateway.web.office_api import office_app
 from gateway.web.watching import watched
@@ -126,8 +130,9 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
             offices[office.name] = adapter = _office(office, settings, now)
             stack.push_async_callback(adapter.close)
         partners = Partners(axes, offices)
+        pdfs = await stack.enter_async_context(_pdfs(settings, contents, now))
         out = Outgoing(journal, contents, partners, settings, now)
-        into = Incoming(journal, contents, partners, router, settings, now)
+        into = Incoming(journal, contents, partners, router, settings, now, pdfs)
         runner = Runner(
             journal,
             _stages(out, into, Handing(journal, contents, partners, now)),
@@ -137,8 +142,21 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
             must_ask_first=partners.must_ask_first,
         )
         acts = Acts(journal, now, nudge)
-        door = FrontDoor(Intake(settings, journal, contents, router, now, accepted=nudge), acts)
+        door = FrontDoor(Intake(settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs), acts)
         yield Gateway(settings, journal, contents, partners, router, runner, door, acts, metrics, keys, now, fatal)
+
+
+@contextlib.asynccontextmanager
+async def _pdfs(settings: Settings, contents: DiskContents, now: Callable[[], dt.datetime]) -> AsyncIterator[Pdfs]:
+    section, spool = settings.pdf, settings.data_dir / "pdf-spool"
+    await asyncio.to_thread(shutil.rmtree, spool, ignore_errors=True)  # what a killed process left
+    await asyncio.to_thread(spool.mkdir, mode=0o700)  # documents wait where documents lie
+    options = PdfOptions(
+        section.trust, section.revocation_answers, section.revocation, workers=section.workers, folder=spool
+    )
+    policies = {each.name: Policy(each.pdf_signatures, section.unexamined) for each in settings.office}
+    async with PdfExaminer(options) as examiner:
+        yield Pdfs(contents, examiner, policies, now)
 
 
 def _stages(out: Outgoing, into: Incoming, handing: Handing) -> Mapping[Stage, StageFunction]:

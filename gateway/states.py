@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.model import Attachment, Content, Direction, Kind, ProofGrade
@@ -162,6 +162,8 @@ class NewMessage:
     deliveries: tuple[Delivery, ...] = ()
     contents: tuple[ContentRef, ...] = ()
     marks: tuple[Due | Numbered, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Further facts for its first entry, e.g. the verdicts on its PDFs."""
 
 
 @dataclass(frozen=True, slots=True)

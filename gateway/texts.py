@@ -59,6 +59,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "This element has a wrong name, a wrong place, or is repeated.",
     ),
     # --- signatures and markings in PDFs
+    "pdf-signatures": (
+        "Chữ ký số trong các tệp PDF chưa đủ theo yêu cầu.",
+        "The signatures in the PDFs are not what the office requires.",
+    ),
     "pdf-missing": ("Văn bản không có tệp PDF nào.", "No attachment is a PDF."),
     "pdf-unsigned": ("Tệp PDF không có chữ ký số.", "The PDF is not signed."),
     "pdf-signature-invalid": ("Tệp PDF có chữ ký số không hợp lệ.", "A signature of the PDF does not hold."),

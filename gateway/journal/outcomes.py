@@ -184,7 +184,7 @@ def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:
         name: value
         for name in ("office", "axis_id", "document_id", "size", "sha256", "supersedes")
         if (value := getattr(message, name)) not in {None, ""}
-    }
+    } | dict(new.facts)
     chain.append(tx, message.message_id, Entry(message.state.value, facts), who, now)
     return True
 

@@ -26,6 +26,7 @@ from gateway.pipeline import detail, replies
 from gateway.pipeline.directory import Directories
 from gateway.pipeline.duplicates import same_number
 from gateway.pipeline.partners import AxisPartner, Partners
+from gateway.pipeline.pdfs import Looked, Pdfs
 from gateway.pipeline.routing import Router
 from gateway.pipeline.splitting import split
 from gateway.ports import Contents, Fetched
@@ -81,8 +82,11 @@ class Incoming:
         router: Router,
         settings: Settings,
         now: Callable[[], dt.datetime],
+        pdfs: Pdfs | None = None,
     ) -> None:
+        """Without `pdfs` no PDF is looked into."""
         self._journal = journal
+        self._pdfs = pdfs
         self._contents = contents
         self._partners = partners
         self._router = router
@@ -243,6 +247,7 @@ class Incoming:
         ours = [(organ.code, office) for organ in document.to if (office := self._router.office_of(organ.code))]
         if not ours:
             raise NeedsOperator("organ-unowned", "no office of ours owns a receiver")
+        pdfs = await self._look(document, [office for _, office in ours])
         digests = [each.content.sha256 for each in document.attachments if each.content]
         twin = twin_key(document.sender.code, document.document_id, document.business.type, digests)
         first = await self._journal.claim_twin(twin, message.message_id)
@@ -253,9 +258,11 @@ class Incoming:
                 changes={"duplicate_of": first},
             )
         offices = dict.fromkeys(office for _, office in ours)
-        facts: dict[str, str | int | None] = {"signature": verdict, "offices": " ".join(offices)}
+        facts: dict[str, str | int | None] = {"signature": verdict, "offices": " ".join(offices), **pdfs.facts}
         changes: dict[str, object] = {"endpoint": self._endpoint(offices)}
-        findings: list[dict[str, str]] = []
+        if pdfs.detail:
+            changes["detail"] = {**(message.detail or {}), **pdfs.more}
+        findings = [{"code": each.code, "severity": "warning", "field": each.field} for each in pdfs.told]
         if earlier := await self._same_id(message, document):
             facts["differs_from"] = earlier
             findings.append({"code": "document-id-reused", "severity": "warning", "message_id": earlier})
@@ -277,6 +284,15 @@ class Incoming:
                 *((number,) if number else ()),
             ),
         )
+
+    async def _look(self, document: Document, offices: list[str]) -> Looked:
+        """Into the PDFs. Raises `Rejection` where every office it is for would refuse their signatures."""
+        if self._pdfs is None or not document.attachments:
+            return Looked()
+        looked = await self._pdfs.look([each.content for each in document.attachments], dict.fromkeys(offices))
+        if looked.refused:
+            raise Rejection("pdf-signatures", "; ".join(f"{each.field}: {each.code}" for each in looked.refused[:5]))
+        return looked
 
     async def _same_id(self, message: Message, document: Document) -> str | None:
         """An earlier document of the sender under the same DocumentId and of the same kind, but of other content."""

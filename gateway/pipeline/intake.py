@@ -30,6 +30,8 @@ from gateway.pipeline import detail, intake_edxml
 from gateway.pipeline.checks import Targets, over, refuse, targets, untimely
 from gateway.pipeline.directory import Directories, Looked, Roads
 from gateway.pipeline.duplicates import earlier
+from gateway.pipeline.pdfs import Looked as PdfsLooked
+from gateway.pipeline.pdfs import Pdfs
 from gateway.pipeline.record import Record, read, to_document
 from gateway.pipeline.routing import Router
 from gateway.ports import Chunks, Contents, Submitted, Upload
@@ -60,6 +62,7 @@ class _Handed:
     more: Mapping[str, str] = field(default_factory=dict)
     """Further detail: what the wire has no place for."""
     warnings: tuple[Problem, ...] = ()
+    pdfs: PdfsLooked = field(default_factory=PdfsLooked)
 
 
 class Intake:
@@ -74,8 +77,9 @@ class Intake:
         now: Callable[[], dt.datetime],
         *,
         accepted: Callable[[], None] = lambda: None,
+        pdfs: Pdfs | None = None,
     ) -> None:
-        """`accepted` is called when there is new work: the runner's nudge."""
+        """`accepted` is called when there is new work: the runner's nudge. Without `pdfs` no PDF is looked into."""
         self._limits = settings.limits
         self._default_life = dt.timedelta(hours=settings.times.expires_hours)
         self._journal = journal
@@ -85,6 +89,7 @@ class Intake:
         self._deadlines = Deadlines(settings.working_time)
         self._now = now
         self._accepted = accepted
+        self._pdfs = pdfs
 
     async def submit(
         self, office: str, key: str, record: Mapping[str, Any], uploads: AsyncIterator[Upload]
@@ -100,6 +105,7 @@ class Intake:
             twice = await earlier(self._journal, document, Direction.OUT, self._now())
             self._need_room()
             attachments, warnings = await self._take(form, uploads, kept)
+            pdfs = await self._look(office, attachments)
         return await self._enter(
             _Handed(
                 office,
@@ -109,7 +115,8 @@ class Intake:
                 listed.roads,
                 expires=form.expires or form.deliver_by or self._now() + self._default_life,
                 more={"deliver_by": form.deliver_by.isoformat()} if form.deliver_by else {},
-                warnings=(*listed.warnings, *twice, *warnings),
+                warnings=(*listed.warnings, *twice, *warnings, *pdfs.told),
+                pdfs=pdfs,
             )
         )
 
@@ -133,9 +140,17 @@ class Intake:
                 listed = await self._listed(subject, roads)
                 twice = await earlier(self._journal, subject, Direction.OUT, self._now())
                 subject, roads, warnings = listed.document, listed.roads, (*listed.warnings, *twice)
+            pdfs = await self._look(office, _attachments(subject))
         return await self._enter(
             _Handed(
-                office, key, fingerprint, subject, roads, expires=self._now() + self._default_life, warnings=warnings
+                office,
+                key,
+                fingerprint,
+                subject,
+                roads,
+                expires=self._now() + self._default_life,
+                warnings=(*warnings, *pdfs.told),
+                pdfs=pdfs,
             )
         )
 
@@ -251,6 +266,14 @@ class Intake:
             warnings.append(Problem("attachments", "no-attachment", "there is no attachment"))
         return attachments, warnings
 
+    async def _look(self, office: str, attachments: Sequence[Attachment]) -> PdfsLooked:
+        """Into the PDFs, once all bytes are held. Refuses what the office's policy on their signatures demands."""
+        if self._pdfs is None or not attachments:
+            return PdfsLooked()
+        looked = await self._pdfs.look([one.content for one in attachments], [office])
+        refuse(looked.refused, code="pdf-signatures")
+        return looked
+
     async def _only_digests(self, form: Record, uploads: AsyncIterator[Upload]) -> list[Attachment]:
         """Read the uploads of a repeated submission: what they are counts, their bytes are held already."""
         seen: list[Attachment] = []
@@ -329,7 +352,8 @@ class Intake:
             document_id=document_id,
             sender=subject.sender.code,
             urgency=urgency,
-            detail=_detail(subject, **handed.more),
+            held="secret-suspected" if handed.pdfs.suspected else None,
+            detail=_detail(subject, **handed.more, **handed.pdfs.more),
             accepted_at=now,
             due_at=now,
             expires_at=handed.expires,
@@ -339,6 +363,7 @@ class Intake:
             tuple(Delivery(organ, self._router.office_of(organ)) for organ in organs),
             tuple(ContentRef("attachment", one.content, one) for one in _attachments(subject) if one.content),
             self._marks(subject, now),
+            handed.pdfs.facts,
         )
 
     def _marks(self, subject: Document | Status, now: dt.datetime) -> tuple[Due | Numbered, ...]:
@@ -349,7 +374,7 @@ class Intake:
         return (*self._deadlines.of_sent(subject, now), *((number,) if number else ()))
 
 
-def _detail(subject: Document | Status, **more: str) -> dict[str, Any]:
+def _detail(subject: Document | Status, **more: object) -> dict[str, Any]:
     return detail.of_document(subject, **more) if isinstance(subject, Document) else detail.of_status(subject, **more)
 
 

@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.edxml.sniff import PDF, sniff
+from gateway.errors import Busy
 from gateway.model import Content, Problem
 from gateway.ports import Contents
 from gateway.rules import secrets_in_text
 from gateway.rules.signatures import Judgement, Policy, judge
 from gateway.trust.pdf import PdfExaminer, PdfReport
+from gateway.trust.pdf.examiner import WorkerBroken
 from gateway.trust.pdf.report import as_detail
 
 _HEAD = 1024
+RETRY_SECONDS = 60.0
 _UNREAD = {
     "none": "the PDF has no text layer: it was not searched for markings of state secrets",
     "partly": "the PDF could be searched for markings of state secrets only in part",
@@ -41,9 +44,18 @@ class Looked:
     """Per PDF, for people: `field` and its report, without its text."""
 
     @property
-    def facts(self) -> dict[str, object]:
-        """For a journal entry: verdicts only."""
-        return {"pdf": " ".join(str(each["verdict"]) for each in self.detail)} if self.detail else {}
+    def told(self) -> tuple[Problem, ...]:
+        return (*self.warned, *self.suspected)
+
+    @property
+    def more(self) -> dict[str, object]:
+        """For the message's erasable detail."""
+        return {"pdfs": list(self.detail)} if self.detail else {}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """For a journal entry, which stays for ever: verdicts only."""
+        return {"pdfs": " ".join(str(each["verdict"]) for each in self.detail)} if self.detail else {}
 
 
 class Pdfs:
@@ -62,13 +74,19 @@ class Pdfs:
         self._patterns = patterns
 
     async def look(self, attachments: Iterable[Content | None], offices: Iterable[str]) -> Looked:
-        """At all of them, for the offices concerned: the one that sends, or those that receive."""
+        """At all of them, for the offices concerned: the one that sends, or those that receive.
+
+        Raises `Busy` where no worker can be started.
+        """
         policies = [policy for name in offices if (policy := self._policies.get(name, Policy())).mode != "off"]
         if not policies:
             return Looked()
         held = [(f"attachments[{index}]", content) for index, content in enumerate(attachments) if content]
         pdfs = [(field, content) for field, content in held if await self._is_pdf(content)]
-        reports = await asyncio.gather(*(self._examined(content) for _, content in pdfs))
+        try:
+            reports = await asyncio.gather(*(self._examined(content) for _, content in pdfs))
+        except WorkerBroken as error:  # our fault, not the document's: no verdict on it
+            raise Busy(error.code, "PDFs cannot be examined at the moment", after=RETRY_SECONDS) from error
         found = [(field, report) for (field, _), report in zip(pdfs, reports, strict=True)]
         judgements = [judge(policy, found) for policy in policies]
         return Looked(

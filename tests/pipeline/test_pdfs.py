@@ -45,7 +45,7 @@ async def test_each_pdf_is_examined_and_its_verdict_kept_without_its_text(tmp_pa
         {"verdict": "read", "pages": 1},
     )
     assert [each["signer"]["kind"] for each in detail["signatures"]] == ["person", "organisation"]
-    assert looked.facts == {"pdf": "valid"}
+    assert looked.facts == {"pdfs": "valid"}
     assert [(each.field, each.code, each.facts) for each in looked.suspected] == [
         ("attachments[1]", "secret-suspected", {"degree": "toi-mat"})
     ]

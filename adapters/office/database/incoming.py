@@ -1,8 +1,11 @@
 """Into the office's database: a message appears by one transaction, after its bytes.
 
-The bytes go first, in pieces of their own rows and transactions, or as files: nothing shows them yet. The last
-transaction writes the message, what belongs to it and its line in `lt_handed`, whose key no second hand-over gets past.
-What a hand-over that died has left is swept by the next one.
+    begin   our attempt's name into the message's line of `lt_handed`, and away with what an earlier attempt left
+    write   the bytes, in pieces of their own rows and transactions, or as files: nothing shows them yet
+    show    the message, what belongs to it, and the time into `lt_handed`: from here on it is handed over for ever
+
+Each of these writes that line first and only where it still names our attempt, so two nodes that both think a message
+theirs take turns at it, and the one that came first is told.
 """
 
 from __future__ import annotations
@@ -10,13 +13,15 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import errno
+import glob
 import json
 import shutil
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, Table, insert, select, update
 from sqlalchemy import delete as delete_from
 
 from adapters.office import durable, telling
@@ -56,8 +61,9 @@ class Incoming:
         self._under_way.add(message_id)
         try:
             await self._database.check()
-            if not await self._database.run(lambda connection: _handed_or_swept(connection, message_id)):
-                await self._write(handover, message_id)
+            attempt = uuid.uuid4().hex
+            if await self._begin(message_id, attempt):
+                await self._write(handover, message_id, attempt)
         except OSError as exc:
             reason = f"{errno.errorcode.get(exc.errno or 0, 'error')} while writing to the shared folder"
             if exc.errno in NEEDS_A_PERSON:
@@ -66,82 +72,93 @@ class Incoming:
         finally:
             self._under_way.discard(message_id)
 
-    async def _write(self, handover: Handover, message_id: str) -> None:
+    async def _begin(self, message_id: str, attempt: str) -> bool:
+        """Whether there is anything to do."""
+        try:
+            return await self._database.run(lambda connection: _begin(connection, message_id, attempt))
+        except Conflict:
+            raise Unreachable("database-under-way", "another node is just beginning this message", after=1.0) from None
+
+    async def _write(self, handover: Handover, message_id: str, attempt: str) -> None:
         attachments = [_attachment_row(message_id, n, source) for n, source in enumerate(handover.attachments)]
         pending: list[Row] = []
         if self._folder is not None and attachments:
-            await self._write_files(handover, self._folder, attachments)
+            await self._write_files(handover, self._folder, attachments, attempt)
         elif attachments:
-            pending = await self._write_pieces(handover, attachments)
+            pending = await self._write_pieces(handover, attachments, attempt)
         message = _message_row(handover, self._now())
         receivers = [{"message_id": message_id, "n": n, "code": code} for n, code in enumerate(handover.organs)]
 
         def show(connection: Connection) -> None:
+            _still_ours(connection, message_id, attempt, handed_at=message["received_at"])
             _insert(connection, IN_PIECE, pending)
-            if self._folder is None:
-                _all_there(connection, message_id, attachments, self._piece_bytes)
             _insert(connection, IN_MESSAGE, [message])
             _insert(connection, IN_RECEIVER, receivers)
             _insert(connection, IN_ATTACHMENT, attachments)
-            _insert(connection, HANDED, [{"message_id": message_id, "handed_at": message["received_at"]}])
 
-        try:
-            await self._database.run(show)
-        except Conflict:
-            if not await self._database.run(lambda connection: _handed(connection, message_id)):
-                raise
+        await self._database.run(show)
+        if self._folder is not None:
+            await asyncio.to_thread(_sweep, self._folder, message_id, attempt)
 
-    async def _write_pieces(self, handover: Handover, attachments: list[Row]) -> list[Row]:
+    async def _write_pieces(self, handover: Handover, attachments: list[Row], attempt: str) -> list[Row]:
         """Write all pieces but the last few, which are returned: the last transaction takes them along."""
+        message_id = handover.event.message_id
         pending: list[Row] = []
         held = 0
+
+        def write(connection: Connection) -> None:
+            _still_ours(connection, message_id, attempt)
+            _insert(connection, IN_PIECE, pending)
+
         for row, source in zip(attachments, handover.attachments, strict=True):
             number = 0
             async for data in _pieces(source.chunks(), self._piece_bytes):
                 if held + len(data) > self._piece_bytes:
-                    written, pending, held = pending, [], 0
-                    await self._database.run(lambda connection, rows=written: _insert(connection, IN_PIECE, rows))  # type: ignore[misc]
-                pending.append({"message_id": row["message_id"], "n": row["n"], "piece": number, "data": data})
+                    await self._database.run(write)
+                    pending, held = [], 0
+                pending.append({"message_id": message_id, "n": row["n"], "piece": number, "data": data})
                 held += len(data)
                 number += 1
         return pending
 
-    async def _write_files(self, handover: Handover, folder: Path, attachments: list[Row]) -> None:
+    async def _write_files(self, handover: Handover, folder: Path, attachments: list[Row], attempt: str) -> None:
         message_id = handover.event.message_id
         if not durable.plain_name(message_id):
             raise NeedsOperator("message-id-unfit", "the message id cannot be the name of a folder")
-        place = folder / message_id
-        await asyncio.to_thread(_empty_folder, place)
+        place = folder / f"{message_id}.{attempt[:8]}"  # no attempt touches what another one may be about to show
+        await asyncio.to_thread(place.mkdir, parents=True)
         names = telling.file_names(handover.attachments)
         for row, source, name in zip(attachments, handover.attachments, names, strict=True):
             await durable.write_chunks(place / name, source.chunks())
-            row["file_name"] = f"{message_id}/{name}"[:240]
+            row["file_name"] = f"{place.name}/{name}"
         await asyncio.to_thread(durable.sync_folder, place)
+        await asyncio.to_thread(durable.sync_folder, folder)
 
 
-def _handed(connection: Connection, message_id: str) -> bool:
-    return connection.execute(select(HANDED.c.message_id).where(HANDED.c.message_id == message_id)).first() is not None
-
-
-def _handed_or_swept(connection: Connection, message_id: str) -> bool:
-    """Whether it was handed over; if not, nothing is left of an earlier try after this."""
-    if _handed(connection, message_id):
+def _begin(connection: Connection, message_id: str, attempt: str) -> bool:
+    """False where it was handed over; else it is this attempt's, and nothing is left of an earlier one."""
+    line = HANDED.c.message_id == message_id
+    if connection.execute(update(HANDED).where(line, HANDED.c.handed_at.is_(None)).values(attempt=attempt)).rowcount:
+        connection.execute(delete_from(IN_PIECE).where(IN_PIECE.c.message_id == message_id))
         return True
-    connection.execute(delete_from(IN_PIECE).where(IN_PIECE.c.message_id == message_id))
-    return False
+    if connection.execute(select(HANDED.c.message_id).where(line)).first() is not None:
+        return False
+    _insert(connection, HANDED, [{"message_id": message_id, "attempt": attempt, "handed_at": None}])
+    return True
+
+
+def _still_ours(connection: Connection, message_id: str, attempt: str, *, handed_at: dt.datetime | None = None) -> None:
+    """Holds the message's line to the end of the transaction. Raises `Unreachable` where another attempt has it."""
+    ours = update(HANDED).where(
+        HANDED.c.message_id == message_id, HANDED.c.attempt == attempt, HANDED.c.handed_at.is_(None)
+    )
+    if connection.execute(ours.values(handed_at=handed_at)).rowcount != 1:
+        raise Unreachable("database-taken-over", "another node writes this message")
 
 
 def _insert(connection: Connection, table: Table, rows: list[Row]) -> None:
     if rows:
         connection.execute(insert(table), rows)
-
-
-def _all_there(connection: Connection, message_id: str, attachments: list[Row], piece_bytes: int) -> None:
-    """No other node, thinking this message its own, has swept what was written."""
-    counted = select(IN_PIECE.c.n, func.count()).where(IN_PIECE.c.message_id == message_id).group_by(IN_PIECE.c.n)
-    found = {n: count for n, count in connection.execute(counted)}  # noqa: C416 - rows are no pairs to a type checker
-    if any(found.get(row["n"], 0) != -(-row["size_bytes"] // piece_bytes) for row in attachments):
-        raise Unreachable("database-pieces-lost", "pieces of an attachment are not as they were written")
 
 
 def _message_row(handover: Handover, now: dt.datetime) -> Row:
@@ -219,8 +236,8 @@ async def _pieces(chunks: Chunks, size: int) -> AsyncIterator[bytes]:
         yield bytes(held)
 
 
-def _empty_folder(place: Path) -> None:
-    if place.exists():
-        shutil.rmtree(place)
-    place.mkdir(parents=True)
-    durable.sync_folder(place.parent)
+def _sweep(folder: Path, message_id: str, attempt: str) -> None:
+    """Remove what earlier attempts left; none of them can show it any more."""
+    for place in folder.glob(f"{glob.escape(message_id)}.*"):
+        if place.name != f"{message_id}.{attempt[:8]}":
+            shutil.rmtree(place, ignore_errors=True)

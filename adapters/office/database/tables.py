@@ -68,7 +68,7 @@ def _file() -> list[Column[object]]:
         Column("description", String(500)),
         Column("size_bytes", BigInteger, nullable=False),
         Column("sha256", String(64)),
-        Column("file_name", String(240)),
+        Column("file_name", String(400)),
     ]
 
 
@@ -169,7 +169,8 @@ HANDED = Table(
     "lt_handed",
     metadata,
     Column("message_id", String(64), primary_key=True),
-    Column("handed_at", DateTime, nullable=False),
+    Column("attempt", String(40), nullable=False),
+    Column("handed_at", DateTime),
 )
 
 

@@ -51,7 +51,7 @@ CREATE TABLE lt_out_attachment (
   description  VARCHAR(500),
   size_bytes   INTEGER      NOT NULL,                    -- checked against what comes
   sha256       VARCHAR(64),                              -- lower-case hex; checked, where given
-  file_name    VARCHAR(240),                             -- a file in the shared folder's `out`, instead of pieces
+  file_name    VARCHAR(400),                             -- a file in the shared folder's `out`, instead of pieces
   PRIMARY KEY (out_id, n)
 );
 
@@ -131,7 +131,7 @@ CREATE TABLE lt_in_attachment (
   description  VARCHAR(500),
   size_bytes   INTEGER      NOT NULL,
   sha256       VARCHAR(64),
-  file_name    VARCHAR(240),                             -- inside the shared folder's `in`, where there is one
+  file_name    VARCHAR(400),                             -- inside the shared folder's `in`, where there is one
   PRIMARY KEY (message_id, n)
 );
 
@@ -146,5 +146,6 @@ CREATE TABLE lt_in_piece (
 -- The gateway's memory of what it handed over. Never delete from it: a row gone may be a message come twice.
 CREATE TABLE lt_handed (
   message_id VARCHAR(64) NOT NULL PRIMARY KEY,
-  handed_at  TIMESTAMP   NOT NULL
+  attempt    VARCHAR(40) NOT NULL,                       -- whose turn it is to write this message
+  handed_at  TIMESTAMP                                   -- empty while it is being written
 );

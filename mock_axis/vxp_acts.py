@@ -235,7 +235,7 @@ class Acts:
         await self._box.ask(lambda tx: mailbox.note_fetch(tx, call.system, item.item_id))
         size, pieces = item.message.size, self._box.store.read(item.message.place)
         if size <= LARGEST:
-            data = await asyncio.to_thread(lambda: rewritten(b"".join(pieces), item.item_id, item.message.at))
+            data = await asyncio.to_thread(lambda: rewritten(b"".join(pieces), item.message.axis_id, item.message.at))
             if self._faults.strikes("wrong-digest", operation):
                 data = bytes([data[0] ^ 1]) + data[1:]
             size, pieces = len(data), iter((data,))

@@ -30,8 +30,8 @@ ORDER = (
 _NS = f"{{{schemas.EDXML_NAMESPACE}}}"
 
 
-def rewritten(file: bytes, item_id: str, at: float) -> bytes:
-    """The same bytes again for the same item."""
+def rewritten(file: bytes, axis_id: str, at: float) -> bytes:
+    """The same bytes again for the same message: it is written anew once, however often it is listed."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_blank_text=True)
     root = etree.fromstring(file, parser)
     header = find_header(root)
@@ -40,7 +40,7 @@ def rewritten(file: bytes, item_id: str, at: float) -> bytes:
         if local(element) in {"Reference", "Attachment"} and (told := child(element, "Description")) is not None:
             element.remove(told)
         if local(element) == "Attachment":
-            _zip(element, item_id)
+            _zip(element, axis_id)
     _drop_empty(header)
     _reorder(child(header, "MessageHeader"))
     _trace(header, at)
@@ -73,12 +73,12 @@ def _trace(header: etree._Element, at: float) -> None:
     traces.insert(sum(local(each) == "TraceHeader" for each in traces), trace)
 
 
-def _zip(attachment: etree._Element, item_id: str) -> None:
+def _zip(attachment: etree._Element, axis_id: str) -> None:
     name = value(attachment, "AttachmentName")
     content = child(attachment, "ContentTransferEncoded")
     if content is None or name.lower().endswith(PLAIN):
         return
-    entry = f"{uuid.uuid5(uuid.NAMESPACE_OID, item_id + name)}.{name.rpartition('.')[2]}"
+    entry = f"{uuid.uuid5(uuid.NAMESPACE_OID, axis_id + name)}.{name.rpartition('.')[2]}"
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo(entry), base64.b64decode(content.text or ""))

@@ -100,7 +100,7 @@ def _copy(database: sqlite3.Connection, which: str, rows: int, first: int) -> in
     """At least so many copies of the messages of the source that are `which`; the number of the next copy."""
     chosen = f"from source.message where {which}"
     ((originals,),) = database.execute(f"select count(*) {chosen}")
-    after = first - (-rows // originals)
+    after = first - (-rows // int(originals))
     for table in OF_MESSAGES:
         columns = [name for _, name, *_ in database.execute(f"pragma main.table_info({table})") if name != "number"]
         values = ", ".join(_value(table, column) for column in columns)

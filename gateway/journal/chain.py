@@ -10,6 +10,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.journal.queries import CHAIN_HEAD, MOVE_HEAD, NEW_ENTRY
@@ -41,35 +42,55 @@ def entry_digest(
     return hashlib.sha256(text).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last entry of a message's chain."""
+
+    seq: int = 0
+    digest: str = ""
+
+    @property
+    def columns(self) -> Mapping[str, int | str]:
+        return {"last_seq": self.seq, "last_digest": self.digest}
+
+
 def commit_to(detail: str, salt: str) -> str:
     return hashlib.sha256(f"{salt}\0{detail}".encode()).hexdigest()
 
 
+def head(tx: Transaction, message_id: str) -> Head:
+    found = tx.one(CHAIN_HEAD, {"id": message_id})
+    assert found is not None
+    return Head(*found)
+
+
 def append(tx: Transaction, message_id: str, entry: Entry, who: str, now: int) -> None:
     """Write the next entry of a message's chain; the message must exist."""
-    head = tx.one(CHAIN_HEAD, {"id": message_id})
-    assert head is not None
-    seq, prev = head[0] + 1, head[1]
+    values, following = link(message_id, head(tx, message_id), entry, who, now)
+    tx.run(NEW_ENTRY, values)
+    tx.run(MOVE_HEAD, {"id": message_id, **following.columns})
+
+
+def link(message_id: str, head: Head, entry: Entry, who: str, now: int) -> tuple[Mapping[str, Any], Head]:
+    """The row of the entry after `head`, and the new head, which belongs with the message."""
+    seq, prev = head.seq + 1, head.digest
     facts = canonical(entry.facts or {}).decode()
     salt = commitment = None
     if entry.detail is not None:
         salt = secrets.token_hex(16)
         commitment = commit_to(entry.detail, salt)
     digest = entry_digest(message_id, seq, now, entry.code, who, facts, commitment, prev)
-    tx.run(
-        NEW_ENTRY,
-        {
-            "message_id": message_id,
-            "seq": seq,
-            "at": now,
-            "code": entry.code,
-            "who": who,
-            "facts": facts,
-            "commitment": commitment,
-            "prev": prev,
-            "digest": digest,
-            "detail": entry.detail,
-            "salt": salt,
-        },
-    )
-    tx.run(MOVE_HEAD, {"id": message_id, "last_seq": seq, "last_digest": digest})
+    values = {
+        "message_id": message_id,
+        "seq": seq,
+        "at": now,
+        "code": entry.code,
+        "who": who,
+        "facts": facts,
+        "commitment": commitment,
+        "prev": prev,
+        "digest": digest,
+        "detail": entry.detail,
+        "salt": salt,
+    }
+    return values, Head(seq, digest)

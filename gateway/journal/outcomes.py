@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway.journal import chain, deadlines, queries
+from gateway.journal.chain import Head
 from gateway.journal.rows import (
     MICROSECOND,
     MessageRow,
@@ -30,6 +31,7 @@ from gateway.states import (
     Entry,
     HandedOver,
     KeepReceipt,
+    Message,
     Met,
     NewMessage,
     Numbered,
@@ -61,12 +63,18 @@ def carry_out(
         raise ValueError(f"no message goes from {before.state} to {state}")
     message_id = before.message_id
     for effect in outcome.effects:
-        apply_effect(tx, message_id, effect, who, now)
-    _move(tx, row, outcome, state, now, interrupted=interrupted)
-    _change(tx, message_id, outcome.changes or {})
+        apply_effect(tx, before, effect, who, now)
+    head = chain.head(tx, message_id) if outcome.effects else row.head  # an effect may have entries of its own
+    entry, head = chain.link(message_id, head, outcome.entry, who, now)
+    tx.run(queries.NEW_ENTRY, entry)
+    columns = {
+        **_moved(row, outcome, state, now, interrupted=interrupted),
+        **_changed(tx, message_id, outcome.changes or {}),
+        **head.columns,
+    }
+    tx.run(queries.set_columns(tuple(sorted(columns))), {"id": message_id, **columns})
     if state is State.TRUSTED:
         offer(tx, message_id, now)
-    chain.append(tx, message_id, outcome.entry, who, now)
     if state is State.SENT and state is not before.state:
         wake_when_answered(tx, message_id, now)
 
@@ -78,8 +86,9 @@ def note(tx: Transaction, row: MessageRow, outcome: Outcome, who: str, now: int)
     """
     message_id = row.message.message_id
     for effect in outcome.effects:
-        apply_effect(tx, message_id, effect, who, now)
-    _change(tx, message_id, outcome.changes or {})
+        apply_effect(tx, row.message, effect, who, now)
+    if columns := _changed(tx, message_id, outcome.changes or {}):
+        tx.run(queries.set_columns(tuple(sorted(columns))), {"id": message_id, **columns})
     if row.message.state is State.TRUSTED:
         offer(tx, message_id, now)
     chain.append(tx, message_id, outcome.entry, who, now)
@@ -89,7 +98,8 @@ def note(tx: Transaction, row: MessageRow, outcome: Outcome, who: str, now: int)
         wake(tx, message_id, now)
 
 
-def _move(tx: Transaction, row: MessageRow, outcome: Outcome, state: State, now: int, *, interrupted: bool) -> None:
+def _moved(row: MessageRow, outcome: Outcome, state: State, now: int, *, interrupted: bool) -> dict[str, object]:
+    """The columns that say where the message is now."""
     before = row.message
     moved = state is not before.state
     due_at = None
@@ -101,33 +111,28 @@ def _move(tx: Transaction, row: MessageRow, outcome: Outcome, state: State, now:
     closed_at = None
     if state.final:
         closed_at = now if moved else for_column("closed_at", before.closed_at)
-    tx.run(
-        queries.MOVE,
-        {
-            "id": before.message_id,
-            "state": state.value,
-            "version": before.version + 1,
-            "attempts": 0 if moved else before.attempts,
-            "due_at": due_at,
-            "sent_at": now if moved and state is State.SENT else for_column("sent_at", before.sent_at),
-            "closed_at": closed_at,
-            "held": outcome.held,
-            "holder": None,
-            # A doubt lasts as long as its stage: a later attempt that could not even ask has not settled it.
-            "doubt": int(not moved and (outcome.doubt or row.doubt or interrupted)),
-            "woken": 0,
-        },
-    )
+    return {
+        "state": state.value,
+        "version": before.version + 1,
+        "attempts": 0 if moved else before.attempts,
+        "due_at": due_at,
+        "sent_at": now if moved and state is State.SENT else for_column("sent_at", before.sent_at),
+        "closed_at": closed_at,
+        "held": outcome.held,
+        "holder": None,
+        # A doubt lasts as long as its stage: a later attempt that could not even ask has not settled it.
+        "doubt": int(not moved and (outcome.doubt or row.doubt or interrupted)),
+        "woken": 0,
+    }
 
 
-def _change(tx: Transaction, message_id: str, changes: Mapping[str, object]) -> None:
+def _changed(tx: Transaction, message_id: str, changes: Mapping[str, object]) -> dict[str, object]:
+    """The columns to change; what is kept beside them is written at once."""
     if unknown := changes.keys() - queries.CHANGEABLE - EXTRAS:
         raise ValueError(f"an outcome cannot change {', '.join(sorted(unknown))}")
-    columns = {name: for_column(name, value) for name, value in changes.items() if name in queries.CHANGEABLE}
-    if columns:
-        tx.run(queries.set_columns(tuple(sorted(columns))), {"id": message_id, **columns})
     for name in changes.keys() & EXTRAS:
         tx.run(queries.SET_EXTRA, {"message_id": message_id, "name": name, "value": dumps(changes[name])})
+    return {name: for_column(name, value) for name, value in changes.items() if name in queries.CHANGEABLE}
 
 
 def with_reason(outcome: Outcome, why: str) -> Outcome:
@@ -138,7 +143,8 @@ def with_reason(outcome: Outcome, why: str) -> Outcome:
 # --- effects ----------------------------------------------------------------------------------------------------
 
 
-def apply_effect(tx: Transaction, message_id: str, effect: Effect, who: str, now: int) -> None:
+def apply_effect(tx: Transaction, message: Message, effect: Effect, who: str, now: int) -> None:
+    message_id = message.message_id
     match effect:
         case NewMessage():
             insert(tx, effect, who, now)
@@ -152,9 +158,7 @@ def apply_effect(tx: Transaction, message_id: str, effect: Effect, who: str, now
             if tx.run(queries.HANDED_OVER, {"id": effect.message_id, "to": effect.office, "now": now}):
                 chain.append(tx, effect.message_id, Entry("handed-over", {"office": effect.office}), who, now)
         case AddDelivery():
-            direction = tx.one(queries.DIRECTION, {"id": message_id})
-            assert direction is not None
-            _add_delivery(tx, message_id, effect.delivery, Direction(direction[0]), now)
+            _add_delivery(tx, message_id, effect.delivery, message.direction, now)
         case Due() | Met() | Numbered():
             deadlines.mark(tx, message_id, effect)
 
@@ -162,8 +166,10 @@ def apply_effect(tx: Transaction, message_id: str, effect: Effect, who: str, now
 def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:
     """Write a message that is born now. False: its axis id is already known, and nothing is done."""
     message = new.message
-    if not tx.run(queries.NEW_MESSAGE, message_values(message, now)):
+    entry, head = chain.link(message.message_id, Head(), _birth(new), who, now)
+    if not tx.run(queries.NEW_MESSAGE, {**message_values(message, now), **head.columns}):
         return False
+    tx.run(queries.NEW_ENTRY, entry)
     for delivery in new.deliveries:
         _add_delivery(tx, message.message_id, delivery, message.direction, now)
     if message.direction is Direction.IN and message.office is not None:
@@ -171,9 +177,15 @@ def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:
     for reference in new.contents:
         refer(tx, message.message_id, reference, now)
     for mark in new.marks:
-        apply_effect(tx, message.message_id, mark, who, now)
+        apply_effect(tx, message, mark, who, now)
     if message.state is State.TRUSTED:
         offer(tx, message.message_id, now)
+    return True
+
+
+def _birth(new: NewMessage) -> Entry:
+    """The first entry of a message's chain."""
+    message = new.message
     facts: dict[str, str | int | None] = {
         "axis": message.axis,
         "direction": message.direction.value,
@@ -185,8 +197,7 @@ def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:
         for name in ("office", "axis_id", "document_id", "size", "sha256", "supersedes")
         if (value := getattr(message, name)) not in {None, ""}
     } | dict(new.facts)
-    chain.append(tx, message.message_id, Entry(message.state.value, facts), who, now)
-    return True
+    return Entry(message.state.value, facts)
 
 
 def refer(tx: Transaction, message_id: str, reference: ContentRef, now: int) -> None:
@@ -237,9 +248,7 @@ def _owe(tx: Transaction, message_id: str, office: str, now: int) -> None:
 def offer(tx: Transaction, message_id: str, now: int) -> None:
     """Put an examined message into the inboxes of the offices that are to have it."""
     for (office,) in tx.all(queries.UNOFFERED, {"id": message_id}):
-        last = tx.one(queries.LAST_HANDOVER)
-        assert last is not None
-        tx.run(queries.OFFER, {"id": message_id, "to": office, "state": "offered", "seq": last[0] + 1, "at": now})
+        tx.run(queries.OFFER, {"id": message_id, "to": office, "now": now})
 
 
 def _settle_delivery(tx: Transaction, heard: SettleDelivery, who: str, now: int) -> None:

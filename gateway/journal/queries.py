@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
     Select,
     Table,
     bindparam,
@@ -70,7 +71,6 @@ _limit: BindParameter[Any] = bindparam("limit")
 
 MESSAGE_COLUMNS = tuple(message.c[name] for name in _names(message))
 
-DIRECTION = Query(select(message.c.direction).where(message.c.message_id == _id))
 NEW_MESSAGE = _insert_once(message, "number", key=("direction", "axis", "axis_id"))
 MESSAGE = Query(select(*MESSAGE_COLUMNS).where(message.c.message_id == _id))
 MESSAGES_OF_SUBMISSION = Query(
@@ -121,10 +121,6 @@ CONFIRMED_BUT_LISTED = Query(
 MESSAGE_BY_TWIN = Query(select(*MESSAGE_COLUMNS).where(message.c.twin == bindparam("twin")))
 CLAIM_TWIN = Query(update(message).where(message.c.message_id == _id, message.c.twin.is_(None)), "twin")
 
-MOVE = Query(
-    update(message).where(message.c.message_id == _id),
-    *("state", "version", "attempts", "due_at", "sent_at", "closed_at", "held", "holder", "doubt", "woken"),
-)
 NEXT_VERSION = Query(update(message).where(message.c.message_id == _id).values(version=message.c.version + 1))
 CHANGEABLE = frozenset(
     {
@@ -162,6 +158,10 @@ EXTRAS = Query(select(extra.c.name, extra.c.value).where(extra.c.message_id == _
 _waiting = message.c.due_at.is_not(None)
 
 
+def _in_back_off(name: ColumnElement[Any]) -> ColumnElement[bool]:
+    return exists().where(endpoint.c.name == name, endpoint.c.next_try_at > _now)
+
+
 def _lanes() -> Select[Any]:
     """(endpoint, urgency) of everything that waits, urgent first: each found by one step into the index, however
     many rows wait. Endpoints in back-off are left out.
@@ -170,10 +170,9 @@ def _lanes() -> Select[Any]:
     following = select(func.min(message.c.endpoint)).where(_waiting, message.c.endpoint > first.c.endpoint)
     ends = first.union_all(select(following.scalar_subquery()).select_from(first).where(first.c.endpoint.is_not(None)))
     urgencies = union_all(*(select(literal(urgency).label("urgency")) for urgency in (3, 2, 1, 0))).cte("urgencies")
-    in_back_off = exists().where(endpoint.c.name == ends.c.endpoint, endpoint.c.next_try_at > _now)
     return (
         select(ends.c.endpoint, urgencies.c.urgency)
-        .where(ends.c.endpoint.is_not(None), ~in_back_off)
+        .where(ends.c.endpoint.is_not(None), ~_in_back_off(ends.c.endpoint))
         .order_by(urgencies.c.urgency.desc(), ends.c.endpoint)
     )
 
@@ -202,7 +201,7 @@ def due_in_lane(skipped: frozenset[Stage]) -> Query:
     return Query(statement)
 
 
-CLAIM = Query(
+_claim = (
     update(message)
     .where(message.c.message_id == _id)
     .values(
@@ -217,6 +216,8 @@ CLAIM = Query(
     )
     .returning(*MESSAGE_COLUMNS)
 )
+CLAIM = Query(_claim)
+CLAIM_IF_DUE = Query(_claim.where(_waiting, message.c.due_at <= _now, ~_in_back_off(message.c.endpoint)))
 RENEW = Query(
     update(message)
     .where(message.c.message_id == _id, message.c.version == bindparam("seen"), message.c.holder == bindparam("by"))
@@ -269,9 +270,15 @@ UNOFFERED = Query(
     .where(handover.c.message_id == _id, handover.c.state == "pending")
     .order_by(handover.c.office)
 )
-LAST_HANDOVER = Query(select(func.coalesce(func.max(handover.c.seq), 0)))
+_offered = handover.alias("offered")
 OFFER = Query(
-    update(handover).where(handover.c.message_id == _id, handover.c.office == bindparam("to")), "state", "seq", "at"
+    update(handover)
+    .where(handover.c.message_id == _id, handover.c.office == bindparam("to"))
+    .values(
+        state="offered",
+        at=_now,
+        seq=select(func.coalesce(func.max(_offered.c.seq), 0) + 1).scalar_subquery(),
+    )
 )
 HANDED_OVER = Query(
     update(handover)
@@ -365,6 +372,17 @@ OLDEST_UNBLOCKED = Query(
     )
 )
 BLOCKS = Query(select(*block.columns).order_by(block.c.number))
+CHAIN = Query(
+    select(*(entry.c[name] for name in ("number", "seq", "at", "code", "who", "facts", "commitment", "prev", "digest")))
+    .where(entry.c.message_id == _id)
+    .order_by(entry.c.seq)
+)
+BLOCKS_FROM = Query(
+    select(*(each for each in block.columns if each.name not in {"digest", "leaves"}))
+    .where(block.c.last_entry >= bindparam("entry"))
+    .order_by(block.c.number)
+)
+LEAVES_OF_BLOCK = Query(select(block.c.leaves).where(block.c.number == bindparam("number")))
 
 # --- the door ---------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
+from gateway.journal.chain import Head
 from gateway.journal.queries import MESSAGE_COLUMNS
 from gateway.model import Attachment, Content, Direction, Kind, ProofGrade
 from gateway.states import ContentRef, Delivery, Message, State, stage_for
@@ -62,12 +63,14 @@ class MessageRow:
     doubt: bool
     woken: bool
     tries: int
+    head: Head
 
 
 _NAMES = [column.name for column in MESSAGE_COLUMNS]
 MESSAGE_FIELDS = tuple(field for field in Message.__dataclass_fields__)
 _PICK: Callable[[Row], Row] = itemgetter(*(_NAMES.index(name) for name in MESSAGE_FIELDS))
-_PICK_REST: Callable[[Row], Row] = itemgetter(*(_NAMES.index(name) for name in ("holder", "doubt", "woken", "tries")))
+_REST = ("holder", "doubt", "woken", "tries", "last_seq", "last_digest")
+_PICK_REST: Callable[[Row], Row] = itemgetter(*(_NAMES.index(name) for name in _REST))
 
 
 def message_from(row: Row) -> Message:
@@ -86,12 +89,12 @@ def message_from(row: Row) -> Message:
 
 
 def message_row_from(row: Row) -> MessageRow:
-    holder, doubt, woken, tries = _PICK_REST(row)
-    return MessageRow(message_from(row), holder, bool(doubt), bool(woken), tries)
+    holder, doubt, woken, tries, *head = _PICK_REST(row)
+    return MessageRow(message_from(row), holder, bool(doubt), bool(woken), tries, Head(*head))
 
 
 def message_values(message: Message, now: int) -> dict[str, Any]:
-    """The columns of a message that is born now.
+    """The columns of a message that is born now, but for the head of its chain.
 
     One in a working state is due now, unless it is held or says when it is due.
     """
@@ -109,8 +112,6 @@ def message_values(message: Message, now: int) -> dict[str, Any]:
         "doubt": 0,
         "woken": 0,
         "tries": 0,
-        "last_seq": 0,
-        "last_digest": "",
         "twin": None,
     }
     return values

@@ -10,7 +10,7 @@ from operator import itemgetter
 from gateway.journal import queries
 from gateway.journal.outcomes import carry_out, insert, message_row, note
 from gateway.journal.query import Query
-from gateway.journal.rows import message_row_from, stamp
+from gateway.journal.rows import Row, message_row_from
 from gateway.journal.sqlite import Transaction
 from gateway.model import Direction
 from gateway.ports import Announced
@@ -20,7 +20,8 @@ from gateway.states import Message, NewMessage, Outcome, Stage, State, Work, sta
 def claim(tx: Transaction, holder: str, limit: int, now: int, until: int, skip_stages: frozenset[Stage]) -> list[Work]:
     """Take up to `limit` messages that are due: urgent first, and of equal urgency one endpoint after the other."""
     due = list(islice(_due(tx, limit, now, queries.due_in_lane(skip_stages)), limit))
-    return [_take(tx, message_id, holder, now, until) for message_id in due]
+    claimed = [tx.one(queries.CLAIM, {"id": message_id, "by": holder, "until": until}) for message_id in due]
+    return [_open(tx, row, holder, now) for row in claimed if row is not None]
 
 
 def _due(tx: Transaction, limit: int, now: int, query: Query) -> Iterator[str]:
@@ -33,16 +34,14 @@ def _due(tx: Transaction, limit: int, now: int, query: Query) -> Iterator[str]:
             yield from (row[0] for row in turn if row is not None)
 
 
-def _take(tx: Transaction, message_id: str, holder: str, now: int, until: int) -> Work:
-    claimed = tx.one(queries.CLAIM, {"id": message_id, "by": holder, "until": until})
-    assert claimed is not None
+def _open(tx: Transaction, claimed: Row, holder: str, now: int) -> Work:
     row = message_row_from(claimed)
     stage = stage_for(row.message.state, row.message.kind)
     assert stage is not None
     tx.run(
         queries.OPEN_ATTEMPT,
         {
-            "message_id": message_id,
+            "message_id": row.message.message_id,
             "n": row.tries,
             "stage": stage.value,
             "holder": holder,
@@ -86,16 +85,13 @@ def advance(
     """Settle, and take the message again at once where it is due and its endpoint is not in back-off."""
     if not settle(tx, work, outcome, now):
         return False, None
-    row = message_row(tx, work.message.message_id)
-    assert row is not None
-    due_at = row.message.due_at
-    stage = stage_for(row.message.state, row.message.kind)
-    if stage is None or stage in skip_stages or due_at is None or stamp(due_at) > now:
+    message = work.message
+    stage = stage_for(outcome.state or message.state, message.kind)
+    if stage is None or stage in skip_stages:
         return True, None
-    failing = tx.one(queries.ENDPOINT, {"of": row.message.endpoint})
-    if failing is not None and failing[2] > now:
-        return True, None
-    return True, _take(tx, row.message.message_id, work.holder, now, until)
+    values = {"id": message.message_id, "by": work.holder, "until": until, "now": now}
+    claimed = tx.one(queries.CLAIM_IF_DUE, values)
+    return True, _open(tx, claimed, work.holder, now) if claimed is not None else None
 
 
 def apply(tx: Transaction, message_id: str, outcome: Outcome, who: str, expect: int | None, now: int) -> bool:

@@ -117,7 +117,7 @@ def _edxml(file: Path, trust: TrustStore, now: dt.datetime) -> Told:
         (attachment.content_id, hashes[index].hexdigest() if index in hashes else "")
         for index, attachment in enumerate(parsed.attachments)
     ]
-    report = edxml_signature.check(parsed.envelope, found, trust=trust, now=now)
+    report = edxml_signature.check(parsed.envelope, found, trust=trust, now=now, twice=True)
     findings = tuple((finding.code, f"{finding.where}: {finding.message}") for finding in report.findings)
     return Told("edxml", report.verdict, report.signer, now.isoformat(), report.lines, findings)
 
@@ -133,7 +133,7 @@ def _envelope(data: bytes, trust: TrustStore, now: dt.datetime) -> Told:
 
 def _receipt(data: bytes, trust: TrustStore, now: dt.datetime) -> Told:
     issuer = receipts.claimed(markup.parse(data, limit=markup.MIB))
-    receipt = receipts.read(data, trust=trust, issuer=issuer, at=now)
+    receipt = receipts.read(data, trust=trust, issuer=issuer, at=now, twice=True)
     covered = [
         (name, str(getattr(receipt, name)))
         for name in ("receipt_id", "kind", "addressed_to", "message_id", "axis_id", "document_id", "sender")

@@ -58,6 +58,17 @@ def only(parent: Element, tag: str) -> Element:
     return found[0]
 
 
+def take_out(element: Element) -> None:
+    """As the enveloped-signature transform does: text that follows the element stays."""
+    parent, before, text = element.getparent(), element.getprevious(), element.tail or ""
+    assert parent is not None
+    if before is not None:
+        before.tail = (before.tail or "") + text
+    else:
+        parent.text = (parent.text or "") + text
+    parent.remove(element)
+
+
 def name(tag: object) -> str:
     """A tag without its namespace."""
     return str(tag).rpartition("}")[2]

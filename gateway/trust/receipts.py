@@ -1,7 +1,7 @@
 """Receipts: signed proof that the other side of one hop holds exactly these bytes (schemas/receipt/receipt.xsd).
 
-A receipt proves one hop. It is written as canonical bytes and signed from a template; it is read with signxml, and
-only what signxml returns as signed is used. What a mismatched receipt means is the pipeline's to say: it settles nothing.
+A receipt proves one hop. It is written as canonical bytes and signed from a template; of one that is read only what
+was read again from the digested bytes is used. What a mismatched receipt means is the pipeline's to say: it settles nothing.
 """
 
 from __future__ import annotations
@@ -85,24 +85,35 @@ def claimed(root: Element) -> str:
     return root.findtext(f"{{{_NS}}}IssuedBy", "")
 
 
-def read(body: bytes, *, trust: TrustStore, issuer: str, at: dt.datetime) -> Receipt:
+def claimed_time(root: Element) -> dt.datetime:
+    """When it was issued by its own words. Raises `SignatureInvalid`."""
+    try:
+        return _time(root.findtext(f"{{{_NS}}}Time", ""))
+    except (ValueError, OverflowError):
+        raise SignatureInvalid("form", "a time is out of range") from None
+
+
+def read(body: bytes, *, trust: TrustStore, issuer: str, at: dt.datetime, twice: bool = False) -> Receipt:
     """What `issuer` signed; its certificate must be valid at `at`, the time the receipt first came.
 
-    Raises `SignatureInvalid`.
+    `twice`: have signxml verify it too. Raises `SignatureInvalid`.
     """
     root = markup.parse(body, limit=markup.MIB)
-    certificate = _look_over(root, trust, issuer, at)
-    signed = signature.verify(root, certificate, at, location="./")
-    if signed.tag != _ROOT:
-        raise SignatureInvalid("not-covered", "the signature is not over the whole receipt")
-    receipt = _fields(signed)
+    signed, certificate = _look_over(root, trust, issuer, at)
+    signature.verify_value(signed, certificate)
+    markup.take_out(root[-1])
+    receipt = _fields(signature.covered(signed.references[0], root))
+    if twice:
+        signature.second_opinion(body, certificate, at)
     if receipt.issued_by != issuer:
         raise SignatureInvalid("signer-unknown", f"{issuer} signed a receipt in another's name")
     return receipt
 
 
-def _look_over(root: Element, trust: TrustStore, issuer: str, at: dt.datetime) -> Certificate:
-    """What signxml lets pass or does not know: place, number, transforms, algorithms, and whose certificate it is."""
+def _look_over(
+    root: Element, trust: TrustStore, issuer: str, at: dt.datetime
+) -> tuple[signature.Signature, Certificate]:
+    """Place and number of signatures, transforms, algorithms, what is covered, and whose certificate it is."""
     if root.tag != _ROOT:
         raise SignatureInvalid("form", "not a receipt")
     found = list(root.iter(signature.TAG))
@@ -118,7 +129,7 @@ def _look_over(root: Element, trust: TrustStore, issuer: str, at: dt.datetime) -
     claimed = signature.certificates(signed.key_info)
     if len(claimed) != 1:
         raise SignatureInvalid("form", "KeyInfo must hold the signer's certificate alone")
-    return trust.pinned(claimed[0], issuer, at)
+    return signed, trust.pinned(claimed[0], issuer, at)
 
 
 def _fields(signed: Element) -> Receipt:

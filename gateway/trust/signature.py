@@ -117,13 +117,21 @@ def verify_value(signature: Signature, certificate: x509.Certificate) -> None:
         raise SignatureInvalid("signature-bad", "the signature value does not match") from None
 
 
-def verify(document: bytes | Element, certificate: x509.Certificate, at: dt.datetime, *, location: str) -> Element:
-    """What signxml returns as signed by this certificate's key: one element, read again from the digested bytes.
+def covered(reference: Reference, element: Element) -> Element:
+    """`element` read again from the very bytes that `reference` digests. Raises `SignatureInvalid("signature-bad")`."""
+    octets = markup.canonical(element, reference.prefixes)
+    if markup.sha256(octets) != reference.digest:
+        raise SignatureInvalid("signature-bad", f"the {markup.name(element.tag)} was changed")
+    return markup.parse(octets)
+
+
+def second_opinion(document: bytes, certificate: x509.Certificate, at: dt.datetime) -> None:
+    """Ask signxml too about the signature that is a child of the root or a whole one.
 
     Call `read` first: signxml passes over transforms it does not know. Raises `SignatureInvalid("signature-bad")`.
     """
     wanted = SignatureConfiguration(
-        location=location,
+        location="./",
         expect_references=1,
         signature_methods=frozenset({SignatureMethod.RSA_SHA256}),
         digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
@@ -131,12 +139,9 @@ def verify(document: bytes | Element, certificate: x509.Certificate, at: dt.date
     )
     try:
         # Made anew for every call: one verifier shared by threads accepts forgeries.
-        result = XMLVerifier().verify(document, x509_cert=certificate, expect_config=wanted)
+        XMLVerifier().verify(document, x509_cert=certificate, expect_config=wanted)
     except Exception:  # noqa: BLE001  whatever a verifier stumbles over in hostile XML, it did not verify
-        raise SignatureInvalid("signature-bad", "the signature does not match") from None
-    if isinstance(result, list) or result.signed_xml is None:
-        raise SignatureInvalid("not-covered", "the signature is not over one element")
-    return result.signed_xml
+        raise SignatureInvalid("signature-bad", "signxml does not find the signature to match") from None
 
 
 # --- writing: every byte is already in exclusive C14N form ------------------------------------------------------

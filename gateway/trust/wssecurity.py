@@ -145,10 +145,7 @@ def _covered(signed: signature.Signature, wanted: dict[str, Element]) -> dict[st
         if reference.transforms != (EXC_C14N,):
             raise SignatureInvalid("algorithm", "a Reference is not in exclusive C14N")
         name = by_uri[reference.uri]
-        octets = markup.canonical(wanted[name], reference.prefixes)
-        if markup.sha256(octets) != reference.digest:
-            raise SignatureInvalid("signature-bad", f"the {name} was changed")
-        covered[name] = markup.parse(octets)
+        covered[name] = signature.covered(reference, wanted[name])
     return covered
 
 

@@ -43,6 +43,14 @@ def test_a_receipt_reads_back_as_it_was_issued():
     assert read(issued()) == receipt()
 
 
+def test_signxml_agrees_with_what_is_read():
+    assert receipts.read(issued(), trust=TRUST, issuer=pki.AXIS, at=pki.NOW, twice=True) == receipt()
+
+
+def test_text_after_the_signature_is_covered_too():
+    assert refused(issued().replace(b"</ds:Signature>", b"</ds:Signature> ")) == "signature-bad"
+
+
 def test_texts_that_xml_must_escape_read_back_unchanged():
     odd = {"document_id": 'a<b>&"c"\r\n\t]]>', "attachments": (('<"&\t\n\r>', "cd" * 32),), "to": (), "sender": ""}
     assert read(issued(**odd)) == receipt(**odd)

@@ -189,11 +189,11 @@ def _further_pythons() -> list[Path]:
 GROUPS = (
     Group("checks", 40, run=_checks),
     Group("unit", 45, ("tests/unit",), workers=2),
-    Group("contract", 45, ("tests/contract",), workers=2),
+    Group("contract", 40, ("tests/contract",), workers=2),
     Group("pipeline", 40, ("tests/pipeline",), workers=2),
     Group("web", 30, ("tests/web",), workers=2),
     Group("mock_axis", 30, ("tests/mock_axis",), workers=2),
-    Group("interop", 45, ("tests/interop",)),
+    Group("interop", 40, ("tests/interop",)),
     Group("security", 60, ("tests/security",), workers=2),
     Group("packaging", 30, ("tests/packaging",)),
     Group("deploy", 20, ("tests/deploy",)),

@@ -71,8 +71,16 @@ _limit: BindParameter[Any] = bindparam("limit")
 
 MESSAGE_COLUMNS = tuple(message.c[name] for name in _names(message))
 
+STANDING_COLUMNS = ("holder", "doubt", "woken", "tries", "last_seq", "last_digest")
+"""What the journal alone needs to know of a message."""
+
 NEW_MESSAGE = _insert_once(message, "number", key=("direction", "axis", "axis_id"))
 MESSAGE = Query(select(*MESSAGE_COLUMNS).where(message.c.message_id == _id))
+STANDING = Query(
+    select(*(message.c[name] for name in STANDING_COLUMNS)).where(
+        message.c.message_id == _id, message.c.version == bindparam("seen"), message.c.holder == bindparam("by")
+    )
+)
 MESSAGES_OF_SUBMISSION = Query(
     select(*MESSAGE_COLUMNS).where(message.c.submission_id == _id).order_by(message.c.number)
 )

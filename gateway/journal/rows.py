@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from gateway.journal.chain import Head
-from gateway.journal.queries import MESSAGE_COLUMNS
+from gateway.journal.queries import MESSAGE_COLUMNS, STANDING_COLUMNS
 from gateway.model import Attachment, Content, Direction, Kind, ProofGrade
 from gateway.states import ContentRef, Delivery, Message, State, stage_for
 
@@ -69,8 +69,7 @@ class MessageRow:
 _NAMES = [column.name for column in MESSAGE_COLUMNS]
 MESSAGE_FIELDS = tuple(field for field in Message.__dataclass_fields__)
 _PICK: Callable[[Row], Row] = itemgetter(*(_NAMES.index(name) for name in MESSAGE_FIELDS))
-_REST = ("holder", "doubt", "woken", "tries", "last_seq", "last_digest")
-_PICK_REST: Callable[[Row], Row] = itemgetter(*(_NAMES.index(name) for name in _REST))
+_PICK_REST: Callable[[Row], Row] = itemgetter(*(_NAMES.index(name) for name in STANDING_COLUMNS))
 
 
 def message_from(row: Row) -> Message:
@@ -89,8 +88,13 @@ def message_from(row: Row) -> Message:
 
 
 def message_row_from(row: Row) -> MessageRow:
-    holder, doubt, woken, tries, *head = _PICK_REST(row)
-    return MessageRow(message_from(row), holder, bool(doubt), bool(woken), tries, Head(*head))
+    return standing_from(message_from(row), _PICK_REST(row))
+
+
+def standing_from(message: Message, standing: Row) -> MessageRow:
+    """The row of a message that is known already."""
+    holder, doubt, woken, tries, *head = standing
+    return MessageRow(message, holder, bool(doubt), bool(woken), tries, Head(*head))
 
 
 def message_values(message: Message, now: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from operator import itemgetter
 from gateway.journal import queries
 from gateway.journal.outcomes import carry_out, insert, message_row, note
 from gateway.journal.query import Query
-from gateway.journal.rows import Row, message_row_from
+from gateway.journal.rows import Row, message_row_from, standing_from
 from gateway.journal.sqlite import Transaction
 from gateway.model import Direction
 from gateway.ports import Announced
@@ -62,20 +62,21 @@ def renew(tx: Transaction, work: Work, until: int) -> bool:
 
 
 def settle(tx: Transaction, work: Work, outcome: Outcome, now: int) -> bool:
-    row = message_row(tx, work.message.message_id)
-    if row is None or row.message.version != work.message.version or row.holder != work.holder:
+    message = work.message
+    standing = tx.one(queries.STANDING, {"id": message.message_id, "seen": message.version, "by": work.holder})
+    if standing is None:
         return False
     tx.run(
         queries.CLOSE_ATTEMPT,
         {
-            "id": row.message.message_id,
+            "id": message.message_id,
             "nth": work.attempt,
             "closed_at": now,
             "outcome": outcome.entry.code,
             "doubt": int(outcome.doubt),
         },
     )
-    carry_out(tx, row, outcome, work.holder, now)
+    carry_out(tx, standing_from(message, standing), outcome, work.holder, now)
     return True
 
 

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "reconcile": "gateway.commands.reconcile:reconcile",
     "adopt": "gateway.commands.adopt:adopt_file",
     "journal": "gateway.commands.journal:app",
+    "evidence": "gateway.commands.evidence:app",
     "inspect": "gateway.commands.inspect:inspect",
     "verify": "gateway.commands.verify:verify",
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import StorageBroken
-from gateway.journal import blocks, deadlines, directory, door, lookups, outcomes, partners, queries, work
+from gateway.journal import blocks, deadlines, directory, door, lookups, outcomes, partners, proofs, queries, work
 from gateway.journal.blocks import Block, VerifyReport
 from gateway.journal.deadlines import DeadlineRow, Missed
 from gateway.journal.directory import OrganLine
@@ -350,6 +350,10 @@ class Journal:
             if block.count < blocks.MOST_ENTRIES:
                 break
         return newest
+
+    async def proof(self, message_id: str) -> proofs.Proof:
+        """The message's chain, and the blocks that vouch for it, up to the newest."""
+        return await self._store.read(lambda tx: proofs.proof(tx, message_id))
 
     async def verify(self, check: blocks.Check | None = None) -> VerifyReport:
         """Check every chain and every block. Takes time in proportion to the journal, on one snapshot."""

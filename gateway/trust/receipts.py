@@ -85,14 +85,6 @@ def claimed(root: Element) -> str:
     return root.findtext(f"{{{_NS}}}IssuedBy", "")
 
 
-def claimed_time(root: Element) -> dt.datetime:
-    """When it was issued by its own words. Raises `SignatureInvalid`."""
-    try:
-        return _time(root.findtext(f"{{{_NS}}}Time", ""))
-    except (ValueError, OverflowError):
-        raise SignatureInvalid("form", "a time is out of range") from None
-
-
 def read(body: bytes, *, trust: TrustStore, issuer: str, at: dt.datetime, twice: bool = False) -> Receipt:
     """What `issuer` signed; its certificate must be valid at `at`, the time the receipt first came.
 

@@ -1,0 +1,376 @@
+"""What a bundle proves, claim by claim: proven, not proven, or false.
+
+Every claim is judged from the bytes it rests on; the manifest is only believed where it agrees with them. A claim is
+*false* where its evidence contradicts it, *not proven* where evidence is missing, is of somebody unknown, or was never
+signed. Without trust roots nobody is known: signatures are right or wrong, but no claim that rests on one is proven.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.evidence import chain, summary
+from gateway.evidence.bundle import (
+    BLOCKS,
+    DOCUMENT,
+    ENTRIES,
+    MANIFEST,
+    SUMMARY,
+    TIMESTAMP,
+    VERDICTS,
+    WHOLE_BLOCKS,
+    Bundle,
+    safe,
+)
+from gateway.evidence.edxml_file import EdxmlFile, readable, said, taken_apart
+from gateway.evidence.facts import About, ReceiptLine, StatusLine, Verdict
+from gateway.evidence.signers import Signers, named_by
+from gateway.model import Direction
+from gateway.trust import edxml_signature, markup, receipts
+from gateway.trust.errors import SignatureInvalid
+from gateway.trust.keys import TrustStore, fingerprint
+
+CANNOT_TELL = {"signer-unknown", "certificate-expired"}
+MISSING, PURGED, NOT_ANCHORED = "missing", "purged", "not-anchored"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    name: str
+    """Its kind, and after a colon the file it is about where there are several."""
+    verdict: Verdict
+    reason: str = ""
+    """Code; empty where it is proven and nothing more is to be said."""
+    signer: str | None = None
+    """Who vouches for it: a trusted party's system id."""
+    detail: str = ""
+    """Ids, digests, names of fields and files."""
+
+    @property
+    def kind(self) -> str:
+        return self.name.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    claims: tuple[Claim, ...]
+    delivery: Verdict
+    """`proven`, or `not-proven`: whether the other side (received: we, signed) vouches for exactly these bytes."""
+    grade: Literal["signed-receipt", "acknowledged", "none"]
+
+    @property
+    def false(self) -> tuple[Claim, ...]:
+        return tuple(claim for claim in self.claims if claim.verdict == "false")
+
+    @property
+    def holds(self) -> bool:
+        return not self.false and self.delivery == "proven"
+
+
+@dataclass(slots=True)
+class _Case:
+    bundle: Bundle
+    signers: Signers
+    file: EdxmlFile | None
+    chained: tuple[chain.Chained, ...] | None = None
+    read: dict[str, receipts.Receipt] = field(default_factory=dict)
+    """Receipts that are signed and match, by file."""
+
+    @property
+    def about(self) -> About:
+        return self.bundle.manifest.about
+
+
+def verify(bundle: Bundle, trust: TrustStore | None, *, complete: bool = True) -> Report:
+    """`complete=False`: of a bundle in the making, without manifest and summary. Raises `Unreadable`."""
+    enclosed, certificates = _certificates(bundle)
+    case = _Case(
+        bundle, Signers(enclosed, trust), taken_apart(bundle.chunks(DOCUMENT)) if _has(bundle, DOCUMENT) else None
+    )
+    claims = [_bytes(case), _description(case), _signature(case)]
+    receipted = [_receipt(case, line) for line in bundle.manifest.receipts]
+    claims += [*receipted, _hops(case, receipted)]
+    claims += [_status(case, line) for line in bundle.manifest.statuses]
+    claims += [_journal(case), _blocks(case), _verdicts(case), certificates, _timestamp(bundle)]
+    report = _concluded(case, tuple(claims))
+    if not complete:
+        return report
+    return replace(report, claims=(_files(bundle), _summary(bundle, report), *report.claims))
+
+
+def _has(bundle: Bundle, name: str) -> bool:
+    return name in bundle.names
+
+
+def _concluded(case: _Case, claims: tuple[Claim, ...]) -> Report:
+    by_name = {claim.name: claim for claim in claims}
+    wanted = "axis-accepted" if case.about.direction is Direction.OUT else "gateway-received"
+    lines = case.bundle.manifest.receipts
+    receipted = any(line.kind == wanted and by_name[f"receipt:{line.file}"].verdict == "proven" for line in lines)
+    # Where the content was purged, the chained entry says which bytes it was.
+    held = by_name["bytes"].verdict == "proven" or (
+        by_name["bytes"].reason == PURGED and by_name["journal"].verdict == "proven"
+    )
+    if receipted and held:
+        return Report(claims, "proven", "signed-receipt")
+    replied = any(line.kind in {"axis-acknowledged", "gateway-kept"} for line in lines)
+    return Report(claims, "not-proven", "acknowledged" if replied else "none")
+
+
+# --- the files themselves ---------------------------------------------------------------------------------------
+
+
+def _files(bundle: Bundle) -> Claim:
+    listed = bundle.manifest.files
+    strangers = sorted(bundle.names - listed.keys() - {MANIFEST})
+    changed = [name for name in sorted(bundle.names & listed.keys()) if bundle.sha256(name) != listed[name]]
+    if changed or strangers:
+        return Claim("files", "false", "changed", detail=" ".join([*changed, *strangers]))
+    missing = sorted(listed.keys() - bundle.names)
+    return Claim("files", "not-proven", MISSING, detail=" ".join(missing)) if missing else Claim("files", "proven")
+
+
+def _summary(bundle: Bundle, report: Report) -> Claim:
+    """Whether it says what the manifest says, and that no more than is true today."""
+    if not _has(bundle, SUMMARY):
+        return Claim("summary", "not-proven", MISSING)
+    told = bundle.manifest
+    if bundle.read(SUMMARY) != summary.text(told).encode():
+        return Claim("summary", "false", "changed")
+    found = {claim.name: claim.verdict for claim in report.claims}
+    if (told.outcome, told.delivery, told.grade) != (found, report.delivery, report.grade):
+        return Claim("summary", "not-proven", "told-otherwise")
+    return Claim("summary", "proven")
+
+
+def _certificates(bundle: Bundle) -> tuple[list[tuple[str, x509.Certificate]], Claim]:
+    about = bundle.manifest.about
+    known = {safe(name): name for name in (about.system_id, about.axis_system_id)}
+    found: list[tuple[str, x509.Certificate]] = []
+    broken = []
+    for name in sorted(bundle.names):
+        if not name.startswith("certificates/"):
+            continue
+        _, folder, file = name.split("/")
+        try:
+            [certificate] = x509.load_pem_x509_certificates(bundle.read(name, markup.MIB))
+            right = fingerprint(certificate.public_bytes(Encoding.DER)) == file.removesuffix(".pem")
+        except ValueError:
+            right = False
+        else:
+            found.append((known.get(folder, folder), certificate))
+        if not right:
+            broken.append(name)
+    if broken:
+        return found, Claim("certificates", "false", "changed", detail=" ".join(broken))
+    if any(name.startswith("certificates/") for name in bundle.manifest.files.keys() - bundle.names) or not found:
+        return found, Claim("certificates", "not-proven", MISSING)
+    return found, Claim("certificates", "proven")
+
+
+def _timestamp(bundle: Bundle) -> Claim:
+    return Claim("timestamp", "not-proven", "not-checked" if _has(bundle, TIMESTAMP) else MISSING)
+
+
+# --- the edXML file ---------------------------------------------------------------------------------------------
+
+
+def _absent(case: _Case, name: str) -> Claim:
+    return Claim(name, "not-proven", PURGED if case.about.purged else MISSING)
+
+
+def _bytes(case: _Case) -> Claim:
+    file, about = case.file, case.about
+    if file is None:
+        return _absent(case, "bytes")
+    if (file.size, file.sha256) != (about.size, about.sha256):
+        return Claim("bytes", "false", "digest", detail=file.sha256)
+    return Claim("bytes", "proven", detail=file.sha256)
+
+
+def _description(case: _Case) -> Claim:
+    """Whether the manifest tells of the file what the file says."""
+    file, about = case.file, case.about
+    if file is None:
+        return _absent(case, "description")
+    parsed = file.parsed
+    if parsed is None or (parsed.document is None and parsed.status is None):
+        return Claim("description", "not-proven", "unreadable")
+    wrong = [name for name, value in said(parsed).items() if getattr(about, name) != value]
+    wrong += ["attachments"] if file.attachments != about.attachments else []
+    wrong += ["readable"] if readable(parsed) != case.bundle.manifest.readable else []
+    return Claim("description", "false", "differs", detail=" ".join(wrong)) if wrong else Claim("description", "proven")
+
+
+def _signature(case: _Case) -> Claim:
+    if case.file is None:
+        return _absent(case, "signature")
+    sender = str(said(case.file.parsed).get("sender", "")) if case.file.parsed else ""
+    return _edxml_signature(case, "signature", case.file, sender, case.about.frozen_at)
+
+
+def _edxml_signature(case: _Case, name: str, file: EdxmlFile, organ: str, at: dt.datetime) -> Claim:
+    """By whom the file is signed, line by line, and whether that system may speak for the organ."""
+    if file.parsed is None:
+        return Claim(name, "not-proven", "unreadable")
+    report = edxml_signature.check(file.parsed.envelope, file.attachments, trust=case.signers.store, now=at)
+    detail = " ".join(finding.code for finding in report.findings)
+    if report.verdict == "invalid":
+        changed = " ".join(f"{what}:{state}" for what, state in report.lines if state != "intact")
+        return Claim(name, "false", "signature-invalid", detail=changed or detail)
+    if report.verdict != "valid":
+        return Claim(name, "not-proven", f"signature-{report.verdict}", detail=detail)
+    owner = case.signers.owner(report.certificate)
+    if owner is None:
+        return Claim(name, "not-proven", NOT_ANCHORED)
+    if not case.signers.may_speak(owner, organ):
+        return Claim(name, "not-proven", "may-not-speak", owner, organ)
+    return Claim(name, "proven", signer=owner)
+
+
+# --- receipts ---------------------------------------------------------------------------------------------------
+
+
+def _receipt(case: _Case, line: ReceiptLine) -> Claim:
+    name = f"receipt:{line.file}"
+    if not _has(case.bundle, line.file):
+        return Claim(name, "not-proven", MISSING)
+    if line.kind == "axis-acknowledged":
+        return Claim(name, "not-proven", "unsigned-reply")
+    body = case.bundle.read(line.file, markup.MIB)
+    try:
+        root = markup.parse(body, limit=markup.MIB)
+        issuer = receipts.claimed(root)
+        receipt = receipts.read(body, trust=case.signers.store_for(issuer), issuer=issuer, at=line.at)
+    except SignatureInvalid as error:
+        return Claim(name, "not-proven" if error.code in CANNOT_TELL else "false", error.code)
+    wrong = receipts.mismatches(receipt, _expected(case, line, receipt))
+    if wrong:
+        # One that the gateway itself kept as a mismatch claims nothing.
+        kept = bool(line.mismatch)
+        return Claim(name, "not-proven" if kept else "false", "mismatch", detail=" ".join(wrong))
+    case.read[line.file] = receipt
+    owner = case.signers.owner(fingerprint(named_by(root)[0]), issuer)
+    if owner is None:
+        return Claim(name, "not-proven", NOT_ANCHORED, detail=receipt.kind)
+    return Claim(name, "proven", signer=owner, detail=receipt.kind)
+
+
+def _expected(case: _Case, line: ReceiptLine, receipt: receipts.Receipt) -> receipts.Receipt:
+    """What a receipt of this hop must say: from the bytes where they are here, else from the manifest."""
+    about, file = case.about, case.file
+    told = said(file.parsed) if file and file.parsed else {}
+    ours = line.given or line.kind != "axis-accepted"
+    parties = (about.system_id, about.axis_system_id)
+    # The receiving end of a road inside the gateway knows the message by an id of its own, and by our axis id.
+    inside = not line.given and line.kind == "gateway-received"
+    return receipts.Receipt(
+        receipt_id="",
+        kind="axis-accepted" if line.kind == "axis-accepted" else "gateway-received",
+        issued_by=parties[not ours],
+        addressed_to=parties[ours],
+        message_id=receipt.message_id if inside else about.message_id,
+        axis_id=about.axis_id,
+        document_id=str(told.get("document_id", about.document_id)),
+        sender=str(told.get("sender", about.sender)),
+        to=_codes(told.get("to", about.to)),
+        size=file.size if file else about.size or 0,
+        sha256=file.sha256 if file else about.sha256 or "",
+        attachments=file.attachments if file and file.parsed else about.attachments,
+        time=receipt.time,
+    )
+
+
+def _codes(found: object) -> tuple[str, ...]:
+    return found if isinstance(found, tuple) else ()
+
+
+def _hops(case: _Case, claims: list[Claim]) -> Claim:
+    """End to end: receipts of both hops, which agree with the same bytes and so with one another."""
+    kinds = {receipt.kind for receipt in case.read.values()}
+    known = {
+        case.read[file].kind
+        for file in case.read
+        for claim in claims
+        if claim.name == f"receipt:{file}" and claim.signer
+    }
+    if len(known) > 1:
+        return Claim("hops", "proven")
+    return Claim("hops", "not-proven", NOT_ANCHORED if len(kinds) > 1 else "one-hop" if kinds else MISSING)
+
+
+# --- statuses ---------------------------------------------------------------------------------------------------
+
+
+def _status(case: _Case, line: StatusLine) -> Claim:
+    name = f"status:{line.file}"
+    if not _has(case.bundle, line.file):
+        return Claim(name, "not-proven", MISSING)
+    file = taken_apart(case.bundle.chunks(line.file))
+    status = file.parsed.status if file.parsed else None
+    if status is None:
+        return Claim(name, "false", "unreadable")
+    if status.response_for.document_id != case.about.document_id:
+        return Claim(name, "false", "about-another")
+    if (status.sender.code, status.code) != (line.organ, line.code):
+        return Claim(name, "false", "differs")
+    signed = _edxml_signature(case, name, file, status.sender.code, line.at)
+    if signed.verdict == "proven" and status.sender.code not in case.about.to:
+        return Claim(name, "not-proven", "not-a-receiver", signed.signer, f"{line.organ} {line.code}")
+    return Claim(name, signed.verdict, signed.reason, signed.signer, signed.detail or f"{line.organ} {line.code}")
+
+
+# --- the journal ------------------------------------------------------------------------------------------------
+
+
+def _journal(case: _Case) -> Claim:
+    if not _has(case.bundle, ENTRIES):
+        return Claim("journal", "not-proven", MISSING)
+    try:
+        chained = chain.read_entries(case.bundle.read(ENTRIES), case.about)
+        case.chained = chained
+        chain.agree(chained, case.about)
+    except chain.Broken as error:
+        return Claim("journal", "false", str(error))
+    if case.about.purged and not any(each.code == "purged" for each in chained):
+        return Claim("journal", "false", "no-entry-of-purge")
+    return Claim("journal", "proven", detail=str(len(chained)))
+
+
+def _blocks(case: _Case) -> Claim:
+    if not _has(case.bundle, BLOCKS) or case.chained is None:
+        return Claim("blocks", "not-proven", MISSING)
+
+    def check(signed: bytes, value: bytes, digest: str) -> str:
+        return case.signers.check_block(case.about.system_id, signed, value, digest)
+
+    try:
+        reason = chain.check_blocks(case.bundle.read(BLOCKS, WHOLE_BLOCKS), case.chained, check)
+    except chain.Broken as error:
+        return Claim("blocks", "false", str(error))
+    return Claim("blocks", "proven") if reason == "proven" else Claim("blocks", "not-proven", reason)
+
+
+def verdicts_of(chained: tuple[chain.Chained, ...]) -> list[dict[str, object]]:
+    """What the gateway's own checks said, from the entries: the edXML signature's and the PDFs' verdicts."""
+    return [
+        {"seq": each.seq, **{key: value for key, value in each.facts.items() if key in {"signature", "pdfs"}}}
+        for each in chained
+        if each.facts.keys() & {"signature", "pdfs"}
+    ]
+
+
+def _verdicts(case: _Case) -> Claim:
+    if not _has(case.bundle, VERDICTS) or case.chained is None:
+        return Claim("verdicts", "not-proven", MISSING)
+    try:
+        same: bool = json.loads(case.bundle.read(VERDICTS)) == verdicts_of(case.chained)
+    except (ValueError, RecursionError):
+        same = False
+    return Claim("verdicts", "proven") if same else Claim("verdicts", "false", "differs")

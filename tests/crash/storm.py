@@ -26,12 +26,14 @@ from tests.crash.reckoning import Reckoning
 PATIENCE = 3600.0
 LIFE = (0.05, 3.0)
 """Seconds between the gateway's first answer and its death."""
+LONGEST_DRAIN = 900.0
+"""Seconds: even if something moves for ever."""
 IN_START_UP = 0.15
 """Share of the kills that do not wait for the first answer."""
 
 
-async def storm(folder: Path, result: Reckoning, kills: int, ends: float, drain_seconds: float) -> Reckoning:
-    """One run. `ends`: no further kill after this moment on the monotonic clock."""
+async def storm(folder: Path, result: Reckoning, kills: int, minutes: float, drain_seconds: float) -> Reckoning:
+    """One run. `minutes`: no further kill once the scene has stood for so long."""
     began = time.monotonic()
     scene = Scene(
         folder,
@@ -42,13 +44,12 @@ async def storm(folder: Path, result: Reckoning, kills: int, ends: float, drain_
         axis_options=weather.AXIS_OPTIONS,
     )
     async with _offices(scene, result.seed) as (office, department):
-        traffic = weather.Traffic(scene, office, department, result.seed)
-        traffic.start()
-        await _kill(scene, result, kills, ends)
-        result.faults = await weather.clear_up(scene, office)
-        await scene.start_gateway()
-        await traffic.close()
         offices = {OFFICE_ORGAN: office, DEPARTMENT_ORGAN: department}
+        async with weather.Traffic(scene, office, department, result.seed) as traffic:
+            await _kill(scene, result, kills, time.monotonic() + minutes * 60)
+            result.faults = await weather.clear_up(scene, office, leave=() if result.asks else weather.CONTROL_FAULTS)
+            await scene.start_gateway()
+            await traffic.close()
         await _drain(scene, offices, result, drain_seconds)
         await scene.stop()
         await reckoning.reckon(scene, office, department, result)
@@ -88,20 +89,17 @@ async def _offices(scene: Scene, seed: int):
 
 
 async def _kill(scene: Scene, result: Reckoning, kills: int, ends: float) -> None:
+    """Leaves the gateway dead."""
     drawn = random.Random(result.seed)
-    while result.kills < kills and time.monotonic() < ends:
+    while True:
         await asyncio.sleep(drawn.uniform(*LIFE))
         await scene.kill_gateway()
         result.kills += 1
-        while drawn.random() < IN_START_UP and result.kills < kills:
-            await scene.start_gateway(wait=False)
-            await asyncio.sleep(drawn.uniform(*LIFE))
-            await scene.kill_gateway()
-            result.kills += 1
-        if result.kills < kills:
-            await scene.start_gateway()
         if result.kills % 10 == 0:
             print(f"seed {result.seed}: {result.kills} kills", file=sys.stderr, flush=True)
+        if result.kills >= kills or time.monotonic() > ends:
+            return
+        await scene.start_gateway(wait=drawn.random() > IN_START_UP)
 
 
 async def _drain(scene: Scene, offices: dict[str, SampleOffice], result: Reckoning, seconds: float) -> None:
@@ -109,9 +107,9 @@ async def _drain(scene: Scene, offices: dict[str, SampleOffice], result: Reckoni
 
     What is held is released once by the operator, as a person would.
     """
-    last, moved = -1, time.monotonic()
+    last, moved, ends = -1, time.monotonic(), time.monotonic() + LONGEST_DRAIN
     released = False
-    while time.monotonic() < moved + seconds:
+    while time.monotonic() < min(moved + seconds, ends):
         await asyncio.sleep(0.3)
         if (step := reckoning.steps(scene)) != last:
             last, moved = step, time.monotonic()
@@ -129,14 +127,13 @@ async def _drain(scene: Scene, offices: dict[str, SampleOffice], result: Reckoni
 async def storms(folder: Path, seed: int, kills: int, minutes: float, drain_seconds: float) -> dict[str, object]:
     """The three runs side by side; a tenth of the kills, at least three, are the control's and not counted."""
     began = time.monotonic()
-    ends = began + minutes * 60
     plain = Reckoning(seed, deduplicates=True, asks=True)
     asking = Reckoning(seed + 1, deduplicates=False, asks=True)
     control = Reckoning(seed + 2, deduplicates=False, asks=False)
     shares = (kills - kills // 2, kills // 2, max(3, kills // 10))
     async with asyncio.TaskGroup() as group:
         for name, run, share in zip(("plain", "asking", "control"), (plain, asking, control), shares, strict=True):
-            group.create_task(storm(folder / name, run, share, ends, drain_seconds))
+            group.create_task(storm(folder / name, run, share, minutes, drain_seconds))
     runs = (plain, asking)
     held = all(run.held for run in runs) and control.faultless and control.doubled + control.statuses_doubled > 0
     return {

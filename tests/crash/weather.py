@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import json
 import random
+from collections import Counter
+from typing import Self
 
 import aiohttp
 
@@ -36,6 +38,8 @@ FAULTS = (
     "late:Deliver:0.1:seconds=2",
     "out-of-order:GetPendingDocumentIds:0.3",
 )
+CONTROL_FAULTS = ("reply-lost:SendDocument:0.4",)
+"""Stay to the end of the control, so that even a short one must show doubles."""
 OFFICE_FAULTS = OfficeFaults(lose=0.1, lose_answer=0.1)
 TIMES = {
     "lease_seconds": 2.5,
@@ -68,11 +72,17 @@ class Traffic:
         self._stopped = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
+    async def __aenter__(self) -> Self:
         self._tasks = [
             asyncio.create_task(self._write(self._hand_in, OUT_EVERY)),
             asyncio.create_task(self._write(self._receive, IN_EVERY)),
         ]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def close(self) -> None:
         self._stopped.set()
@@ -119,18 +129,18 @@ class Traffic:
             answer.raise_for_status()
 
 
-async def clear_up(scene: Scene, office: SampleOffice) -> dict[str, int]:
-    """The sun comes out. Returns how often each fault struck."""
+async def clear_up(scene: Scene, office: SampleOffice, *, leave: tuple[str, ...] = ()) -> dict[str, int]:
+    """The sun comes out, but for the faults to `leave`. Returns how often each fault struck."""
     office.faults = OfficeFaults()
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{scene.control_url}/faults") as answer:
-            struck = {fault["rule"].partition(":")[0]: 0 for fault in (await answer.json())["faults"]}
-        async with session.get(f"{scene.control_url}/faults") as answer:
-            for fault in (await answer.json())["faults"]:
-                struck[fault["rule"].partition(":")[0]] += fault["struck"]
-        async with session.put(f"{scene.control_url}/faults", json={"faults": []}) as answer:
+            faults = (await answer.json())["faults"]
+        async with session.put(f"{scene.control_url}/faults", json={"faults": leave}) as answer:
             answer.raise_for_status()
-    return struck
+    struck: Counter[str] = Counter()
+    for fault in faults:
+        struck[fault["rule"].partition(":")[0]] += fault["struck"]
+    return dict(struck)
 
 
 async def clerk(office: SampleOffice, *, pulls: bool) -> None:

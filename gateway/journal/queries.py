@@ -307,7 +307,15 @@ INBOX = Query(
     .limit(_limit)
 )
 
-KEEP_RECEIPT = _insert_once(receipt, "number", key=("message_id", "given", "sha256"))
+KEEP_RECEIPT = Query(
+    # The same receipt again is one row; once verified, what was held against it before no longer counts.
+    lambda new: (stmt := new(receipt)).on_conflict_do_update(
+        index_elements=("message_id", "given", "sha256"),
+        set_={name: stmt.excluded[name] for name in ("receipt_id", "kind", "mismatch")},
+        where=stmt.excluded.mismatch.is_(None),
+    ),
+    *_names(receipt, "number"),
+)
 RECEIPTS = Query(select(*receipt.columns).where(receipt.c.message_id == _id).order_by(receipt.c.number))
 RECEIPT_GIVEN = Query(
     select(receipt.c.body).where(receipt.c.message_id == _id, receipt.c.given == 1).order_by(receipt.c.number).limit(1)

@@ -313,6 +313,17 @@ def parcel_of(message: Message, packed: Packed, contents: Contents) -> Parcel:
     )
 
 
+def _read_receipt(body: bytes, axis: AxisPartner, now: dt.datetime) -> receipts.Receipt:
+    """Raises `SignatureInvalid`."""
+    try:
+        return receipts.read(body, trust=axis.keys.trust, issuer=axis.axis_system_id, at=now)
+    except SignatureInvalid as error:
+        if error.code != "signer-unknown":
+            raise
+        axis.keys.look_again()
+        return receipts.read(body, trust=axis.keys.trust, issuer=axis.axis_system_id, at=now)
+
+
 def _judge(
     message: Message, axis: AxisPartner, packed: Packed, acceptance: Acceptance, now: dt.datetime
 ) -> tuple[KeepReceipt, str]:
@@ -334,7 +345,7 @@ def _judge(
         time=now,
     )
     try:
-        receipt = receipts.read(body, trust=axis.keys.trust, issuer=axis.axis_system_id, at=now)
+        receipt = _read_receipt(body, axis, now)
     except SignatureInvalid as error:
         kept = KeepReceipt(
             hashlib.sha256(body).hexdigest(), "axis-accepted", given=False, body=body, mismatch=error.code

@@ -203,6 +203,11 @@ class Keys:
         del ring
         return TrustStore.load(self._folders[1])
 
+    def look_again(self) -> None:
+        """Reread at once what changed, where a signer is unknown: its certificate may have come a moment ago."""
+        self._looked_at = -self.look_every
+        self._look()
+
     def _look(self) -> None:
         if time.monotonic() - self._looked_at < self.look_every:
             return

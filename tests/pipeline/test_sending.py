@@ -9,6 +9,7 @@ from gateway.model import Kind
 from gateway.pipeline.outgoing import MISMATCHES_BEFORE_HOLD
 from gateway.ports import Finds
 from gateway.states import Entry, Outcome
+from gateway.trust.keys import KeyPair
 from tests import pki
 from tests.fakes import FakeAxis
 from tests.pipeline.road import ALSO_FAR, FAR, LEASE, OFFICE, OURS, open_road
@@ -54,6 +55,33 @@ async def test_a_receipt_that_another_party_signed_settles_nothing(road):
     await road.run()
     assert await road.state(message_id) == "packed"
     assert [each.mismatch for each in await road.journal.receipts(message_id)] == ["signer-unknown"]
+
+
+def roll(road):
+    """The axis signs with another key; the certificate for it is not in our folder yet."""
+    road.axis.signer = KeyPair.of(pki.private_key("rolled"), pki.certificate("rolled"))
+    return lambda: (road.folder / "trust" / pki.AXIS / "rolled.pem").write_bytes(pki.valid("rolled").certificate_pem)
+
+
+async def test_a_certificate_that_came_a_moment_ago_counts_at_once(road):
+    road.keys.look_every = 3600
+    roll(road)()
+    message_id = await road.submit(FAR)
+    await road.run()
+    assert await road.state(message_id) == "sent"
+    assert [each.mismatch for each in await road.journal.receipts(message_id)] == [None]
+
+
+async def test_a_receipt_whose_signer_becomes_known_later_is_the_same_receipt_and_proves(road):
+    make_known = roll(road)
+    message_id = await road.submit(FAR)
+    await road.run()
+    assert [each.mismatch for each in await road.journal.receipts(message_id)] == ["signer-unknown"]
+    make_known()
+    await road.later(minutes=2)
+    assert await road.state(message_id) == "sent"
+    [kept] = await road.journal.receipts(message_id)
+    assert (kept.mismatch, kept.kind) == (None, "axis-accepted")
 
 
 async def test_an_axis_that_owes_a_receipt_and_gives_none_has_not_proven_anything(road, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import sys
 from contextlib import AsyncExitStack
@@ -12,7 +13,6 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import utc_now
 from gateway.commands.evidence_export import export as gather
 from gateway.config import Settings, load
 from gateway.errors import GatewayError, Misconfigured
@@ -32,6 +32,10 @@ app = typer.Typer(no_args_is_help=True, help="Prove what became of a message.")
 class Language(StrEnum):
     VI = "vi"
     EN = "en"
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 @app.command()
@@ -55,11 +59,11 @@ async def _export(message_id: str, out: Path, settings: Settings) -> Report:
     if not path.exists():
         raise GatewayError("no-journal", f"{path} does not exist: has the gateway run with this configuration?")
     async with AsyncExitStack() as stack:
-        journal = await Journal.open(path, now=utc_now)
+        journal = await Journal.open(path, now=_now)
         stack.push_async_callback(journal.close)
         contents = DiskContents(settings.data_dir / "contents")
         stack.push_async_callback(contents.close)
-        return await gather(message_id, out, settings, journal, contents, utc_now())
+        return await gather(message_id, out, settings, journal, contents, _now())
 
 
 @app.command()

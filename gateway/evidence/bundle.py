@@ -37,7 +37,7 @@ RATIO, FREE_OF_RATIO = 200, 16 << 20
 """So many times its own size a zip may grow, beyond what is always free."""
 WHOLE = 16 << 20
 """What is read at once is no larger; blocks are many."""
-WHOLE_BLOCKS = 256 << 20
+WHOLE_BLOCKS = 128 << 20
 _SLICE = 256 << 10
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)

@@ -30,7 +30,7 @@ from gateway.evidence.bundle import (
 )
 from gateway.evidence.edxml_file import EdxmlFile, readable, said, taken_apart
 from gateway.evidence.facts import About, ReceiptLine, StatusLine, Verdict
-from gateway.evidence.signers import Signers, named_by
+from gateway.evidence.signers import LOCAL, Signers, named_by
 from gateway.model import Direction
 from gateway.trust import edxml_signature, markup, receipts
 from gateway.trust.errors import SignatureInvalid
@@ -98,7 +98,7 @@ def verify(bundle: Bundle, trust: TrustStore | None, *, complete: bool = True) -
     claims += [*receipted, _hops(case, receipted)]
     claims += [_status(case, line) for line in bundle.manifest.statuses]
     claims += [_journal(case), _blocks(case), _verdicts(case), certificates, _timestamp(bundle)]
-    report = _concluded(case, tuple(claims))
+    report = _concluded(case, tuple(claims), receipted)
     if not complete:
         return report
     return replace(report, claims=(_files(bundle), _summary(bundle, report), *report.claims))
@@ -108,16 +108,19 @@ def _has(bundle: Bundle, name: str) -> bool:
     return name in bundle.names
 
 
-def _concluded(case: _Case, claims: tuple[Claim, ...]) -> Report:
+def _concluded(case: _Case, claims: tuple[Claim, ...], receipted: list[Claim]) -> Report:
     by_name = {claim.name: claim for claim in claims}
     wanted = "axis-accepted" if case.about.direction is Direction.OUT else "gateway-received"
     lines = case.bundle.manifest.receipts
-    receipted = any(line.kind == wanted and by_name[f"receipt:{line.file}"].verdict == "proven" for line in lines)
+    # Each line with its own claim: nothing keeps a manifest from naming one file twice.
+    proven = any(
+        line.kind == wanted and claim.verdict == "proven" for line, claim in zip(lines, receipted, strict=True)
+    )
     # Where the content was purged, the chained entry says which bytes it was.
     held = by_name["bytes"].verdict == "proven" or (
         by_name["bytes"].reason == PURGED and by_name["journal"].verdict == "proven"
     )
-    if receipted and held:
+    if proven and held:
         return Report(claims, "proven", "signed-receipt")
     replied = any(line.kind in {"axis-acknowledged", "gateway-kept"} for line in lines)
     return Report(claims, "not-proven", "acknowledged" if replied else "none")
@@ -269,7 +272,7 @@ def _expected(case: _Case, line: ReceiptLine, receipt: receipts.Receipt) -> rece
     ours = line.given or line.kind != "axis-accepted"
     parties = (about.system_id, about.axis_system_id)
     # The receiving end of a road inside the gateway knows the message by an id of its own, and by our axis id.
-    inside = not line.given and line.kind == "gateway-received"
+    inside = not line.given and line.kind == "gateway-received" and about.system_id == LOCAL
     return receipts.Receipt(
         receipt_id="",
         kind="axis-accepted" if line.kind == "axis-accepted" else "gateway-received",
@@ -291,17 +294,12 @@ def _codes(found: object) -> tuple[str, ...]:
     return found if isinstance(found, tuple) else ()
 
 
-def _hops(case: _Case, claims: list[Claim]) -> Claim:
+def _hops(case: _Case, receipted: list[Claim]) -> Claim:
     """End to end: receipts of both hops, which agree with the same bytes and so with one another."""
+    signers = {claim.name.partition(":")[2]: claim.signer for claim in receipted if claim.signer}
+    if len({case.read[file].kind for file in signers}) > 1:
+        return Claim("hops", "proven", signer=" ".join(sorted({signer for signer in signers.values() if signer})))
     kinds = {receipt.kind for receipt in case.read.values()}
-    known = {
-        case.read[file].kind
-        for file in case.read
-        for claim in claims
-        if claim.name == f"receipt:{file}" and claim.signer
-    }
-    if len(known) > 1:
-        return Claim("hops", "proven")
     return Claim("hops", "not-proven", NOT_ANCHORED if len(kinds) > 1 else "one-hop" if kinds else MISSING)
 
 

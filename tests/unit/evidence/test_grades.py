@@ -113,6 +113,21 @@ def test_an_acknowledged_bundle_cannot_pass_for_one_with_a_signed_receipt(ran):
     assert (code, told["grade"], false) == (1, "acknowledged", {"summary"})
 
 
+def test_a_receipt_cannot_pass_for_one_of_the_other_hop_by_being_named_twice(ran):
+    """That the axis took what we sent does not prove that we received it."""
+
+    def borrow(files):
+        told = json.loads(files["manifest.json"])
+        told["about"]["direction"] = "in"
+        [line] = told["receipts"]
+        told["receipts"] = [line | {"kind": "gateway-received", "given": True, "mismatch": "kept"}, line]
+        files["manifest.json"] = json.dumps(told).encode()
+
+    file = rewritten(export(ran, MESSAGE, ran / "whole.zip"), ran / "twice.zip", borrow)
+    code, told, _ = verify(file, ran / "roots")
+    assert (code, told["delivery"]) == (1, "not-proven")
+
+
 def test_a_receipt_kept_as_a_mismatch_is_in_the_bundle_and_claims_nothing(ran):
     change(ran, "UPDATE receipt SET mismatch = 'size' WHERE message_id = 'm-2'")
     change(ran, f"UPDATE receipt SET message_id = '{MESSAGE}' WHERE message_id = 'm-2'")

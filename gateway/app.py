@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import fcntl
 import shutil
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -108,6 +110,7 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
     """All parts, connected but not running. Raises `Misconfigured`."""
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_alone(settings.data_dir))
         fatal = Fatal()
         journal = await Journal.open(settings.data_dir / "journal.sqlite", now=now, on_broken=fatal.tell)
         stack.push_async_callback(journal.close)
@@ -144,6 +147,20 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         acts = Acts(journal, now, nudge)
         door = FrontDoor(Intake(settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs), acts)
         yield Gateway(settings, journal, contents, partners, router, runner, door, acts, metrics, keys, now, fatal)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One gateway to a data folder: a second one would sweep away what the first is working on.
+
+    The lock is the kernel's and ends with the process, however that ends. Raises `Misconfigured`.
+    """
+    with (folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Misconfigured([Problem(str(folder), "in-use", "another gateway runs on this folder")]) from None
+        yield
 
 
 @contextlib.asynccontextmanager

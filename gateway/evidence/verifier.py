@@ -37,6 +37,8 @@ from gateway.trust.errors import SignatureInvalid
 from gateway.trust.keys import TrustStore, fingerprint
 
 CANNOT_TELL = {"signer-unknown", "certificate-expired"}
+UNSIGNED = {"axis-acknowledged", "gateway-kept"}
+"""Receipts of the road over an axis that signs nothing."""
 MISSING, PURGED, NOT_ANCHORED = "missing", "purged", "not-anchored"
 
 
@@ -122,8 +124,7 @@ def _concluded(case: _Case, claims: tuple[Claim, ...], receipted: list[Claim]) -
     )
     if proven and held:
         return Report(claims, "proven", "signed-receipt")
-    replied = any(line.kind in {"axis-acknowledged", "gateway-kept"} for line in lines)
-    return Report(claims, "not-proven", "acknowledged" if replied else "none")
+    return Report(claims, "not-proven", "acknowledged" if any(line.kind in UNSIGNED for line in lines) else "none")
 
 
 # --- the files themselves ---------------------------------------------------------------------------------------
@@ -192,6 +193,8 @@ def _bytes(case: _Case) -> Claim:
     file, about = case.file, case.about
     if file is None:
         return _absent(case, "bytes")
+    if about.sha256 is None:
+        return Claim("bytes", "not-proven", MISSING)
     if (file.size, file.sha256) != (about.size, about.sha256):
         return Claim("bytes", "false", "digest", detail=file.sha256)
     return Claim("bytes", "proven", detail=file.sha256)
@@ -223,18 +226,30 @@ def _edxml_signature(case: _Case, name: str, file: EdxmlFile, organ: str, at: dt
     if file.parsed is None:
         return Claim(name, "not-proven", "unreadable")
     report = edxml_signature.check(file.parsed.envelope, file.attachments, trust=case.signers.store, now=at)
-    detail = " ".join(finding.code for finding in report.findings)
-    if report.verdict == "invalid":
-        changed = " ".join(f"{what}:{state}" for what, state in report.lines if state != "intact")
-        return Claim(name, "false", "signature-invalid", detail=changed or detail)
     if report.verdict != "valid":
-        return Claim(name, "not-proven", f"signature-{report.verdict}", detail=detail)
+        return _unsigned(case, name, report)
     owner = case.signers.owner(report.certificate)
     if owner is None:
         return Claim(name, "not-proven", NOT_ANCHORED)
     if not case.signers.may_speak(owner, organ):
         return Claim(name, "not-proven", "may-not-speak", owner, organ)
     return Claim(name, "proven", signer=owner)
+
+
+def _unsigned(case: _Case, name: str, report: edxml_signature.SignatureReport) -> Claim:
+    codes = " ".join(finding.code for finding in report.findings)
+    if report.verdict != "invalid":
+        return Claim(name, "not-proven", f"signature-{report.verdict}", detail=codes)
+    spoilt = [(what, state) for what, state in report.lines if state != "intact"]
+    detail = " ".join(f"{what}:{state}" for what, state in spoilt) or codes
+    if spoilt and _rewrites(case) and not any(what.startswith("cid:") for what, _ in spoilt):
+        return Claim(name, "not-proven", "rewritten", detail=detail)
+    return Claim(name, "false", "signature-invalid", detail=detail)
+
+
+def _rewrites(case: _Case) -> bool:
+    """Whether the axis is one that signs nothing, and writes every file anew: the header's signature cannot survive."""
+    return any(line.kind in UNSIGNED for line in case.bundle.manifest.receipts)
 
 
 # --- receipts ---------------------------------------------------------------------------------------------------

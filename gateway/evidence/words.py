@@ -50,6 +50,10 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "signature-bad": ("chữ ký không khớp với nội dung", "the signature does not match"),
     "signature-missing": ("không có chữ ký", "there is no signature"),
     "signature-invalid": ("chữ ký không khớp với nội dung", "the signature does not match"),
+    "rewritten": (
+        "chữ ký đúng, nhưng trục này viết lại phần đầu tệp; các tệp đính kèm còn nguyên",
+        "rightly signed, but this axis writes headers anew; the attachments are intact",
+    ),
     "signature-absent": ("tệp không được ký", "the file is not signed"),
     "signature-indeterminate": ("không kết luận được về chữ ký", "the signature cannot be judged"),
     "not-covered": ("chữ ký không bao trùm nội dung", "the signature does not cover the content"),

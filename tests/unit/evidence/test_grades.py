@@ -99,6 +99,20 @@ def test_an_axis_that_signs_nothing_leaves_the_delivery_acknowledged_and_not_pro
     assert "signed-receipt" not in files["tom-tat.txt"].decode()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [(b"2024", b"2023", ("not-proven", "rewritten")), (b"JVBERi0", b"JVBERi1", ("false", "signature-invalid"))],
+)
+def test_where_the_axis_rewrites_headers_only_the_attachments_must_be_as_signed(ran, old, new, told):
+    change(ran, "UPDATE receipt SET kind = 'gateway-kept'")
+
+    def rewrite(files):
+        files["document.edxml"] = files["document.edxml"].replace(old, new, 1)
+
+    file = rewritten(export(ran, MESSAGE, ran / "vxp.zip"), ran / "rewritten.zip", rewrite)
+    assert claim(verify(file, ran / "roots")[1], "signature") == told
+
+
 def test_an_acknowledged_bundle_cannot_pass_for_one_with_a_signed_receipt(ran):
     change(ran, "DELETE FROM receipt")
     note(ran, Entry("noted"), KeepReceipt("x", "axis-acknowledged", given=False, body=b"yes"))

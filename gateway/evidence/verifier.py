@@ -242,13 +242,13 @@ def _unsigned(case: _Case, name: str, report: edxml_signature.SignatureReport) -
         return Claim(name, "not-proven", f"signature-{report.verdict}", detail=codes)
     spoilt = [(what, state) for what, state in report.lines if state != "intact"]
     detail = " ".join(f"{what}:{state}" for what, state in spoilt) or codes
-    if spoilt and _rewrites(case) and not any(what.startswith("cid:") for what, _ in spoilt):
+    if _rewrites(case) and not any(what.startswith("cid:") for what, _ in spoilt):
         return Claim(name, "not-proven", "rewritten", detail=detail)
     return Claim(name, "false", "signature-invalid", detail=detail)
 
 
 def _rewrites(case: _Case) -> bool:
-    """Whether the axis is one that signs nothing, and writes every file anew: the header's signature cannot survive."""
+    """Whether the axis is one that signs nothing, and writes every file anew, so that a signature cannot survive."""
     return any(line.kind in UNSIGNED for line in case.bundle.manifest.receipts)
 
 

@@ -51,8 +51,8 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "signature-missing": ("không có chữ ký", "there is no signature"),
     "signature-invalid": ("chữ ký không khớp với nội dung", "the signature does not match"),
     "rewritten": (
-        "chữ ký đúng, nhưng trục này viết lại phần đầu tệp; các tệp đính kèm còn nguyên",
-        "rightly signed, but this axis writes headers anew; the attachments are intact",
+        "chữ ký không còn khớp, vì trục này viết lại tệp khi chuyển",
+        "the signature no longer holds, because this axis writes files anew on the way",
     ),
     "signature-absent": ("tệp không được ký", "the file is not signed"),
     "signature-indeterminate": ("không kết luận được về chữ ký", "the signature cannot be judged"),

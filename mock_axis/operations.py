@@ -336,7 +336,10 @@ class Operations:
         try:
             body = b64decode("".join(get(line, "Receipt").split()), validate=True)
             receipt = receipts.read(body, self._trust.parties[call.system], self._now())
-        except (ValueError, xmlsig.BadSignature, xmlsig.NotXml) as exc:
+        except xmlsig.BadSignature as exc:
+            # Its certificate may not be known here yet: said apart from a receipt that is wrong for good.
+            raise AxisFault("BadSignature", str(exc)) from None
+        except (ValueError, xmlsig.NotXml) as exc:
             raise AxisFault("BadReceipt", str(exc)) from None
         differing = self._differing(receipt, call, item)
         if differing:

@@ -98,6 +98,9 @@ def consequence(fault: Any, *, hands_over: bool) -> GatewayError:
 
 def refusal(code: str) -> GatewayError:
     """What it means that the axis refuses one confirmation out of several."""
+    if code in {"BadSignature", "Busy"}:
+        # Our new certificate may not be known there yet; nothing else is wrong with axis or connection.
+        return Unknown("axis-" + _KEBAB[code], "the axis cannot verify this receipt now")
     return NeedsOperator("axis-" + _KEBAB[code], "the axis refuses this receipt")
 
 

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from adapters.axis.soap.confirmations import AT_ONCE, Confirmations
+from adapters.axis.soap.replies import refusal
 from gateway.errors import NeedsOperator, Unknown
 
 
@@ -92,3 +93,9 @@ async def test_closing_ends_what_waits(axis, confirmations):
     await confirmations.close()
     done = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(each, asyncio.CancelledError) for each in done)
+
+
+def test_a_receipt_whose_signer_the_axis_does_not_know_yet_is_handed_over_again_and_a_wrong_one_is_not():
+    assert isinstance(refusal("BadSignature"), Unknown)
+    assert isinstance(refusal("BadReceipt"), NeedsOperator)
+    assert isinstance(refusal("NotFound"), NeedsOperator)

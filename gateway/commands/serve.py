@@ -14,8 +14,10 @@ import typer
 import uvloop
 
 from gateway import logs
-from gateway.app import running
+from gateway.app import running, utc_now
+from gateway.commands.config import check
 from gateway.config import Settings, load
+from gateway.errors import Misconfigured
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +27,9 @@ def serve(
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT."""
     settings = load(config)
+    # What would fail later in the dark is told now; a key near its end is no reason to stop a restart.
+    if problems := [problem for problem in check(config, utc_now()) if problem.code != "key-ends-soon"]:
+        raise Misconfigured(problems)
     logs.configure(settings.log_level, sys.stderr)
     # What start-up made lives as long as the process: the collector need not look at it again and again.
     gc.freeze()

@@ -65,7 +65,11 @@ OF_MESSAGE = Query(
     .order_by(deadline.c.due_at, deadline.c.rule)
 )
 COUNT_OPEN = Query(
-    select(deadline.c.rule, deadline.c.late, func.count()).where(_open).group_by(deadline.c.rule, deadline.c.late)
+    # What was rejected owes nothing any more.
+    select(deadline.c.rule, deadline.c.late, func.count())
+    .join_from(deadline, message, message.c.message_id == deadline.c.message_id)
+    .where(_open, message.c.state != "rejected")
+    .group_by(deadline.c.rule, deadline.c.late)
 )
 
 PUT_NUMBER = Query(

@@ -97,6 +97,8 @@ SENT_DOCUMENTS = Query(
         message.c.document_id == bindparam("document_id"),
         message.c.direction == "out",
         message.c.kind == "document",
+        # One that never left cannot have arrived: a corrected copy under the same DocumentId did.
+        or_(message.c.state != State.REJECTED.value, message.c.sent_at.is_not(None)),
         exists().where(delivery.c.message_id == message.c.message_id, delivery.c.organ == bindparam("organ")),
     )
     .order_by(message.c.number)

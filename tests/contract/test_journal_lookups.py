@@ -267,6 +267,13 @@ async def test_a_sent_document_is_found_by_its_document_id_and_organ_only(journa
     assert await journal.find_sent("d-2", ORGAN) == []
 
 
+async def test_no_status_is_about_a_document_that_was_rejected_before_it_left(journal):
+    refused = await accepted(journal, document_id="d-1")
+    await journal.apply(refused.message_id, to(State.REJECTED), who="test")
+    corrected = await accepted(journal, document_id="d-1")
+    assert [one.message_id for one in await journal.find_sent("d-1", ORGAN)] == [corrected.message_id]
+
+
 async def test_the_first_to_claim_a_twin_key_is_the_original(journal):
     first, second = await accepted(journal), await accepted(journal)
     key = twin_key("H01", "d-1", 0, ["bb", "aa"])

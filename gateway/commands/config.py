@@ -42,7 +42,8 @@ def check_config(
     else:
         for found in problems:
             print(f"{found.field}: {found.message}", file=sys.stderr)
-        print(f"{file}: {f'{len(problems)} problems' if problems else 'no problems found'}")
+        count = {0: "no problems found", 1: "1 problem"}.get(len(problems), f"{len(problems)} problems")
+        print(f"{file}: {count}")
     if problems:
         raise typer.Exit(1)
 

@@ -181,7 +181,7 @@ def _check_status(message: Message, code: str, reason: str, organ: str | None, o
 
 
 def _impossible(message: Message, act: str) -> Refused:
-    text = f"a message in state {message.state.value} cannot be {act}ed"
+    text = f'a message in state {message.state.value} cannot take "{act}"'
     return Refused(
         [Problem("", f"cannot-{act}", text, {"state": message.state.value})], code=f"cannot-{act}", status=409
     )

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from gateway.app import utc_now
+from gateway.commands import columns
 from gateway.config import Settings, load
 from gateway.errors import GatewayError
 from gateway.journal import Journal, MessageFilter
+from gateway.model import Direction
 from gateway.pipeline.acts import Acts
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
@@ -39,12 +39,14 @@ T = TypeVar("T")
 def status(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """How things stand: messages by state, what is held, which partners fail."""
 
-    async def ask(journal: Journal) -> dict[str, Any]:
+    async def ask(journal: Journal) -> tuple[dict[str, Any], list[str]]:
         stats = await journal.stats()
         held = await journal.list(MessageFilter(held=True), after=None, limit=HELD_SHOWN)
-        return {
+        doubtful = await journal.list(MessageFilter(doubt=True), after=None, limit=HELD_SHOWN)
+        told = {
             "messages": [
-                {"direction": way, "state": state, "count": count} for (way, state), count in stats.messages.items()
+                {"direction": way, "state": state, "count": count}
+                for (way, state), count in sorted(stats.messages.items())
             ],
             "oldest_due_seconds": stats.oldest_due_seconds,
             "in_doubt": stats.in_doubt,
@@ -55,27 +57,31 @@ def status(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
                 for row in held.rows
             ],
         }
+        return told, [row.message_id for row in doubtful.rows]
 
-    found = _with_journal(load(config), ask)
+    found, doubtful = _with_journal(load(config), ask)
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
         return
-    console = Console()
-    _print(console, "Messages", ("direction", "state", "count"), found["messages"])
-    _print(console, "Held: a person must act", ("message_id", "direction", "kind", "reason"), found["held"])
+    if not found["messages"]:
+        print("no messages yet")
+    _table("Messages", ("direction", "state", "count"), found["messages"])
+    _table("Held: a person must act", ("message_id", "direction", "kind", "reason"), found["held"])
     for name, seconds in found["endpoints_failing_seconds"].items():
-        console.print(f"[red]{name} has failed for {seconds:.0f} s[/red]")
-    console.print(f"in doubt {found['in_doubt']}, receipts owed {found['receipts_owed']}")
+        typer.secho(f"{name} has failed for {seconds:.0f} s", fg="red")
+    print(f"in doubt {found['in_doubt']}, receipts owed {found['receipts_owed']}")
+    for message_id in doubtful:
+        print(f"  in doubt  {message_id}")
 
 
 def show(message_id: MessageId, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """One message: its state, deliveries, receipts and timeline."""
 
-    async def ask(journal: Journal) -> dict[str, Any]:
+    async def ask(journal: Journal) -> tuple[dict[str, Any], dict[str, Any]]:
         message = await journal.message(message_id)
         if message is None:
-            raise GatewayError("not-found", f"no message has the id {message_id}")
-        return {
+            raise _unknown(message_id)
+        told = {
             "message_id": message.message_id,
             "direction": message.direction,
             "kind": message.kind,
@@ -106,51 +112,81 @@ def show(message_id: MessageId, config: Config = DEFAULT_CONFIG, as_json: AsJson
                 for entry in await journal.timeline(message_id)
             ],
         }
+        doubtful = await journal.list(MessageFilter(query=message_id, doubt=True), after=None, limit=1)
+        more = {
+            "sender": message.sender,
+            "office": message.office,
+            "accepted_at": message.accepted_at,
+            "sent_at": message.sent_at,
+            "expires_at": message.expires_at,
+            "attempts": message.attempts,
+            "in_doubt": "yes" if doubtful.rows else "no",
+        }
+        return told, more
 
-    found = _with_journal(load(config), ask)
+    found, more = _with_journal(load(config), ask)
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
-        return
-    console = Console()
-    for name in (
-        "message_id",
-        "direction",
-        "kind",
-        "state",
-        "axis",
-        "axis_id",
-        "document_id",
-        "held",
-        "due_at",
-        "proof",
-    ):
-        if found[name] is not None:
-            console.print(f"[bold]{name}[/bold] {found[name]}")
-    _print(console, "Deliveries", ("organ", "office", "status", "at"), found["deliveries"])
-    _print(console, "Receipts", ("receipt_id", "kind", "given", "mismatch"), found["receipts"])
-    _print(console, "Timeline", ("at", "act", "who", "facts", "why"), found["timeline"])
+    else:
+        _show(found, more)
+
+
+def _show(found: dict[str, Any], more: dict[str, Any]) -> None:
+    facts = {name: value for name, value in found.items() if not isinstance(value, list)} | more
+    for name, value in facts.items():
+        if value not in {None, ""}:
+            print(f"{name:12} {columns.printable(_second(value) if name.endswith('_at') else value)}")
+    deliveries = [one | {"at": _second(one["at"])} for one in found["deliveries"]]
+    _table("Deliveries", ("organ", "office", "status", "at"), deliveries)
+    receipts = [one | {"whose": "ours" if one["given"] else "theirs"} for one in found["receipts"]]
+    _table("Receipts", ("receipt_id", "kind", "whose", "mismatch"), receipts)
+    print("Timeline")
+    for entry in found["timeline"]:
+        parts = [_second(entry["at"]), entry["act"], entry["who"]]
+        parts += [f"{name}={value}" for name, value in entry["facts"].items() if value is not None]
+        parts.append(entry["why"])
+        print("  " + "  ".join(columns.printable(part) for part in parts if part))
 
 
 def resend(message_id: MessageId, why: Why, who: Who = "", config: Config = DEFAULT_CONFIG) -> None:
     """Send the same bytes again under the same id, now, asking first."""
-    _act(config, who, lambda acts, person: acts.resend(message_id, person, why))
+    _act(config, message_id, why, lambda acts: acts.resend(message_id, _person(who), why))
+    print(f"{message_id} will be sent again now, asking first")
 
 
 def release(message_id: MessageId, why: Why, who: Who = "", config: Config = DEFAULT_CONFIG) -> None:
     """Let a held message go on."""
-    _act(config, who, lambda acts, person: acts.release(message_id, person, why))
+    _act(config, message_id, why, lambda acts: acts.release(message_id, _person(who), why))
+    print(f"{message_id} goes on")
 
 
 def reject(message_id: MessageId, why: Why, who: Who = "", config: Config = DEFAULT_CONFIG) -> None:
     """End a message for good; its office hears."""
-    _act(config, who, lambda acts, person: acts.reject(message_id, person, why))
+    way = _act(config, message_id, why, lambda acts: acts.reject(message_id, _person(who), why))
+    print(f"{message_id} rejected{'; its office will be told' if way is Direction.OUT else ''}")
 
 
-def _act(config: Path, who: str, act: Callable[[Acts, str], Awaitable[None]]) -> None:
-    async def carry_out(journal: Journal) -> None:
-        await act(Acts(journal, utc_now, lambda: None), who or getpass.getuser())
+def _person(who: str) -> str:
+    return who or getpass.getuser()
 
-    _with_journal(load(config), carry_out)
+
+def _act(config: Path, message_id: str, why: str, act: Callable[[Acts], Awaitable[None]]) -> Direction:
+    """Which way the message goes that was acted on."""
+    if not why.strip():
+        raise GatewayError("why-missing", "--why must give a reason: it is kept in the journal")
+
+    async def carry_out(journal: Journal) -> Direction:
+        message = await journal.message(message_id)
+        if message is None:
+            raise _unknown(message_id)
+        await act(Acts(journal, utc_now, lambda: None))
+        return message.direction
+
+    return _with_journal(load(config), carry_out)
+
+
+def _unknown(message_id: str) -> GatewayError:
+    return GatewayError("not-found", f"no message has the id {message_id}")
 
 
 def _with_journal(settings: Settings, ask: Callable[[Journal], Awaitable[T]]) -> T:
@@ -168,16 +204,19 @@ def _with_journal(settings: Settings, ask: Callable[[Journal], Awaitable[T]]) ->
     return asyncio.run(opened())
 
 
-def _print(console: Console, title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
-    console.print(table)
+def _table(title: str, heads: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    columns.show(title, heads, [[row[head] for head in heads] for row in rows])
 
 
 def _iso(moment: dt.datetime | None) -> str | None:
     return moment.isoformat() if moment else None
+
+
+def _second(value: object) -> object:
+    """A moment, or what `_iso` made of one, to the second in UTC; anything else as it is."""
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError:
+            return value
+    return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M:%SZ}" if isinstance(value, dt.datetime) else value

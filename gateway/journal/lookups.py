@@ -77,6 +77,8 @@ class MessageFilter:
     """That handed it in, or that it is for."""
     kind: Kind | None = None
     held: bool | None = None
+    doubt: bool = False
+    """Only those of which the other side may already have what the journal does not know it has."""
     organ: str | None = None
     """Among its deliveries, or its sender."""
     since: dt.datetime | None = None
@@ -241,6 +243,8 @@ def _conditions(chosen: MessageFilter) -> tuple[list[ColumnElement[bool]], dict[
             values[name] = value.value
     if chosen.held is not None:
         conditions.append(column.held.is_not(None) if chosen.held else column.held.is_(None))
+    if chosen.doubt:
+        conditions += [column.doubt == 1, column.closed_at.is_(None)]
     if chosen.since is not None:
         conditions.append(column.accepted_at >= bindparam("since"))
         values["since"] = stamp(chosen.since)

@@ -305,7 +305,7 @@ async def test_lists_are_narrowed_by_every_filter(journal, clock):
     old = await accepted(journal, office="so-a", detail={"subject": "Báo cáo 100%_quý"}, sender="S1")
     clock.pass_(60)
     held = await accepted(journal, office="so-b", kind=Kind.STATUS)
-    await journal.apply(held.message_id, Outcome(Entry("held"), held="odd"), who="test")
+    await journal.apply(held.message_id, Outcome(Entry("held"), held="odd", doubt=True), who="test")
     came = await incoming(journal, "so-a", axis_id="ax-9")
     for chosen, expected in [
         (MessageFilter(office="so-a"), [came, old]),
@@ -315,6 +315,7 @@ async def test_lists_are_narrowed_by_every_filter(journal, clock):
         (MessageFilter(kind=Kind.STATUS), [held]),
         (MessageFilter(held=True), [held]),
         (MessageFilter(held=False), [came, old]),
+        (MessageFilter(doubt=True), [held]),
         (MessageFilter(organ="organ-of-so-a"), [came]),
         (MessageFilter(organ="S1"), [old]),
         (MessageFilter(since=clock()), [came, held]),

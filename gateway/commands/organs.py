@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from gateway import config
 from gateway.app import connected_axis, utc_now
+from gateway.commands import columns
 from gateway.errors import GatewayError
 from gateway.journal import Journal, OrganLine
 from gateway.pipeline.directory import Directory, Standing, Synced
@@ -127,20 +126,16 @@ def _told(axis: str, line: OrganLine) -> dict[str, Any]:
     }
 
 
-def _show(rows: list[dict[str, Any]], *, as_json: bool, title: str | None = None) -> None:
+def _show(rows: list[dict[str, Any]], *, as_json: bool, title: str = "") -> None:
     if as_json:
         print(json.dumps(rows, ensure_ascii=False))
         return
     if not rows:
-        if title is None:
+        if not title:
             print("nothing found")
         return
-    table = Table(title=title, title_justify="left")
-    for name in rows[0]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(" ".join(cell) if isinstance(cell, list) else cell or "" for cell in row.values()))
-    Console().print(table)
+    cells = [[" ".join(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in rows]
+    columns.show(title, list(rows[0]), cells)
 
 
 def _with_journal(settings: config.Settings, ask: Callable[[Journal], Awaitable[T]]) -> T:

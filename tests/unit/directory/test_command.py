@@ -73,3 +73,10 @@ def test_an_axis_that_is_not_configured_is_named_with_those_that_are(config):
     fill(config, LINES)
     with pytest.raises(GatewayError, match="no axis is called 'other'; there are: national"):
         told(config, "find", "x", "--axis", "other")
+
+
+def test_the_table_cuts_no_code_however_narrow_the_screen(config, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    fill(config, LINES)
+    printed = CliRunner().invoke(app, ["organs", "show", "000.00.01.H9", "--config", str(config)]).stdout
+    assert "H9.01  000.00.01.H9  Sở Nội vụ Thử Nghiệm  2020-01-01" in printed

@@ -64,6 +64,8 @@ def show(as_json: AsJson = False, config_file: Config = DEFAULT) -> None:
         ]
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
+    if not keys:
+        typer.echo("no keys yet")
     for row in keys:
         state = f"revoked {row.revoked_at:%Y-%m-%d %H:%M}Z" if row.revoked_at else "valid"
         typer.echo(f"{row.key_id}  {row.office:20}  {row.added_at:%Y-%m-%d %H:%M}Z  {state:24}  {row.label}")

@@ -64,3 +64,7 @@ def test_a_revoked_key_opens_nothing_and_stays_listed(config):
 def test_a_key_for_an_unknown_office_names_those_there_are(config):
     with pytest.raises(Refused, match="so-thu-nghiem"):
         run(config, "add", "--office", "so-la")
+
+
+def test_a_list_without_keys_says_so(config):
+    assert run(config, "list").stdout == "no keys yet\n"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -29,7 +30,7 @@ from mock_axis.account import Account
 from mock_axis.office import Faults, SampleOffice
 from mock_axis.office_letters import letter
 from mock_axis.pdf import SignedPdfs
-from mock_axis.scene import DEPARTMENT, DEPARTMENT_ORGAN, OFFICE, OFFICE_ORGAN, Scene
+from mock_axis.scene import DEPARTMENT, DEPARTMENT_ORGAN, OFFICE, OFFICE_ORGAN, Scene, command
 
 FAULTS = (
     "reply-lost:SendDocument:0.2",
@@ -90,7 +91,7 @@ async def _demo(folder: Path, documents: int, *, as_json: bool) -> bool:
                 _show(Console(), result, journeys)
             if sys.stdout.isatty() and not as_json:
                 await _stay(stage)
-    return bool(result["held"])
+    return bool(result["kept"])
 
 
 @contextlib.asynccontextmanager
@@ -209,7 +210,7 @@ async def _result(stage: Stage, drawn: Account, seconds: float) -> dict[str, Any
         "seconds": round(seconds, 1),
     }
     bad = ("lost", "doubled", "receipts_bad", "receipts_missing")
-    result["held"] = result["settled"] and verified and not any(result[name] for name in bad)
+    result["kept"] = result["settled"] and verified and not any(result[name] for name in bad)
     return result
 
 
@@ -242,16 +243,17 @@ async def _journeys(stage: Stage) -> list[Mapping[str, Any]]:
 
 def _show(console: Console, result: Mapping[str, Any], journeys: list[Mapping[str, Any]]) -> None:
     table = Table(title="Each document's journey", title_justify="left")
-    for column in ("document", "over", "state", "proof", "to → status", "steps"):
-        table.add_column(column, overflow="fold")
+    for column in ("document", "state", "proof", "to → status"):
+        table.add_column(column, no_wrap=True, overflow="ignore")
+    table.add_column("steps", overflow="fold")
     for each in journeys:
-        arrived = ", ".join(f"{one['organ']} → {one['status'] or '…'}" for one in each["deliveries"])
+        arrived = "\n".join(f"{one['organ']} → {one['status'] or '…'}" for one in each["deliveries"])
         steps = " ".join(_steps([entry["code"] for entry in each["timeline"]]))
-        table.add_row(each["code"], each["axis"], each["state"], each["proof"] or "", arrived, steps)
+        table.add_row(each["code"], each["state"], each["proof"] or "", arrived, steps)
     console.print(table)
-    struck = ", ".join(f"{rule.split(':')[0]} {count}" for rule, count in result["faults_struck"].items())
+    struck = ", ".join(f"{' '.join(rule.split(':')[:2])} {count}" for rule, count in result["faults_struck"].items())
     console.print(f"Faults of the axis that struck: {struck}; webhooks the office lost: {result['webhooks_lost']}.")
-    colour = "green" if result["held"] else "red"
+    colour = "green" if result["kept"] else "red"
     console.print(
         f"[{colour}]sent {result['sent']}, received {result['received']}, lost {result['lost']}, "
         f"doubled {result['doubled']}; {result['receipts_verified']} receipts verified again, "
@@ -274,12 +276,14 @@ def _steps(codes: list[str]) -> list[str]:
 
 async def _stay(stage: Stage) -> None:
     scene = stage.scene
+    lienthong = shlex.join(command())
     print(
         f"\nStill running; Ctrl-C ends it.\n"
         f"  office API      {scene.api_url}/v1/openapi.json\n"
         f"  metrics         {scene.operators_url}/metrics  (also /ready, /live)\n"
         f"  what the axis holds  {scene.control_url}/state\n"
-        f"  commands        lienthong status --config {scene.config}"
+        f"  commands        {lienthong} status --config {scene.config}\n"
+        f"  an API key      {lienthong} keys add --office {OFFICE} --config {scene.config}"
     )
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.Event().wait()

@@ -1,6 +1,6 @@
 """The configuration: one TOML file, overridden by `LIENTHONG_…` environment variables.
 
-Paths are relative to the file. Unknown keys are refused by name; all problems are reported at once
+Paths are relative to the file; paths in adapter options must be absolute. Unknown keys are refused by name; all problems are reported at once
 (`Misconfigured`). Adapter options stay a plain table here and are checked by the adapter itself, which alone knows
 them. Secrets are never values: an option names a file or an environment variable.
 """

@@ -48,8 +48,8 @@ def configuration() -> str:
         "One TOML file, `lienthong.toml` unless a command is told otherwise; an example is `deploy/lienthong.toml`. Paths are relative to",
         "the file. Unknown keys are refused by name, and `lienthong check-config FILE` reports all problems at once.\n",
         "Every key can be overridden by the environment: `LIENTHONG_LOG_LEVEL=DEBUG`, `LIENTHONG_OFFICE_API__PORT=9000` (two underscores for",
-        "a section). Secrets are never values: an option names a file or an environment variable. Paths among the options of an adapter are",
-        "relative to the folder that the gateway is started in: write them in full.\n",
+        "a section). Secrets are never values: an option names a file or an environment variable. Paths in adapter options must be",
+        "absolute. The drivers are `soap` and `vxp`; the office adapters `webhook`, `folder`, `database`, and `pull`, which takes no options.\n",
     ]
     lines += _section("Top level", config.Settings)
     for name, field in config.Settings.model_fields.items():

@@ -100,7 +100,7 @@ def show(seen: Seen, language: Language) -> None:
     head: list[Row] = [
         ("file", seen.path),
         ("kind", page.label("status" if parsed.status else "document")),
-        ("size", f"{seen.size:,}"),
+        ("size", page.size(seen.size)),
         ("SHA-256", seen.sha256),
         ("form", f"{parsed.form} <{parsed.root}>"),
     ]
@@ -126,6 +126,11 @@ class _Page:
     def named(self, code: object, names: Mapping[Any, Name]) -> str:
         known = names.get(code)
         return f"{code} {known.say(self._language)}" if known else str(code)
+
+    def size(self, count: int) -> str:
+        """Thousands are parted by a point in Vietnamese."""
+        grouped = f"{count:,}"
+        return f"{grouped.replace(',', '.')} byte" if self._language == "vi" else f"{grouped} bytes"
 
     def yes(self, value: bool | None) -> str:
         return "" if value is None else self.label("yes" if value else "no")
@@ -195,10 +200,10 @@ class _Page:
         yield "ContentId", seen.declared.content_id
         yield "declared", seen.declared.content_type
         yield "sniffed", seen.sniffed
-        yield "size", f"{seen.size:,}"
+        yield "size", self.size(seen.size)
         yield "SHA-256", seen.digest.hexdigest()
         if inside := seen.unwrapped:
-            yield "inside", f"{inside['type']}, {inside['size']:,}, SHA-256 {inside['sha256']}"
+            yield "inside", f"{inside['type']}, {self.size(inside['size'])}, SHA-256 {inside['sha256']}"
         yield "extracted", seen.extracted
 
     def findings(self, seen: Seen) -> Table:

@@ -67,6 +67,13 @@ def test_the_page_speaks_the_readers_language(tmp_path, language, words):
         assert word in result.stdout
 
 
+def test_thousands_are_parted_as_the_language_parts_them(tmp_path):
+    size = f"{len(packed()):,}"
+    assert "," in size
+    assert f"{size.replace(',', '.')} byte " in run(packed(), tmp_path, "--language", "vi").stdout
+    assert f"{size} bytes " in run(packed(), tmp_path, "--language", "en").stdout
+
+
 def test_an_unknown_language_is_refused(tmp_path):
     assert run(packed(), tmp_path, "--language", "fr").exit_code == 2
 

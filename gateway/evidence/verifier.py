@@ -36,7 +36,7 @@ from gateway.trust import edxml_signature, markup, receipts
 from gateway.trust.errors import SignatureInvalid
 from gateway.trust.keys import TrustStore, fingerprint
 
-CANNOT_TELL = {"signer-unknown", "certificate-expired"}
+CANNOT_TELL = {"signer-unknown", "certificate-expired", "certificate-not-yet-valid"}
 UNSIGNED = {"axis-acknowledged", "gateway-kept"}
 """Receipts of the road over an axis that signs nothing."""
 MISSING, PURGED, NOT_ANCHORED = "missing", "purged", "not-anchored"

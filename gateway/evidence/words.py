@@ -46,7 +46,11 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
         "the signature is right, but its signer is not among the trust roots (--trust)",
     ),
     "signer-unknown": ("không có chứng thư tin cậy của người ký", "the signer's certificate is not known"),
-    "certificate-expired": ("chứng thư không có hiệu lực lúc ký", "the certificate was not valid when it signed"),
+    "certificate-expired": ("chứng thư đã hết hiệu lực lúc ký", "the certificate had expired when it signed"),
+    "certificate-not-yet-valid": (
+        "chứng thư chưa có hiệu lực lúc ký",
+        "the certificate was not yet valid when it signed",
+    ),
     "signature-bad": ("chữ ký không khớp với nội dung", "the signature does not match"),
     "signature-missing": ("không có chữ ký", "there is no signature"),
     "signature-invalid": ("chữ ký không khớp với nội dung", "the signature does not match"),

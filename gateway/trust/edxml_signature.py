@@ -52,7 +52,7 @@ _ONCE = {
 _COVERED = {f"{_NS}MessageHeader", f"{_NS}edXMLManifest"}
 """Counted as lines where they belong, and looked for nowhere else."""
 
-_CANNOT_TELL = frozenset({"algorithm", "signer-unknown", "certificate-expired", "not-xml"})
+_CANNOT_TELL = frozenset({"algorithm", "signer-unknown", "certificate-expired", "certificate-not-yet-valid", "not-xml"})
 """Also what lxml does not take for XML although the liberal reader did: prefixes that nobody declared."""
 
 
@@ -90,7 +90,7 @@ class SignatureReport:
 
 
 def sign(parts: SignedParts, key: KeyPair, now: dt.datetime) -> bytes:
-    """The element to put under edXMLHeader. Raises `SignatureInvalid("certificate-expired")` rather than sign in vain."""
+    """The element to put under edXMLHeader. Raises `SignatureInvalid("certificate-…")` rather than sign in vain."""
     policy.demand_validity(key.certificate, now)
     lines = [Reference(HEADER, markup.sha256(parts.message_header), (EXC_C14N,))]
     if parts.manifest is not None:

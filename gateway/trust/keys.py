@@ -141,7 +141,8 @@ class TrustStore:
     def pinned(self, der: bytes, system_id: str, at: dt.datetime) -> x509.Certificate:
         """The party's own certificate of these bytes, valid at that time.
 
-        Raises `SignatureInvalid`: `signer-unknown` for a stranger or another party, `certificate-expired`.
+        Raises `SignatureInvalid`: `signer-unknown` for a stranger or another party, `certificate-expired`,
+        `certificate-not-yet-valid`.
         """
         found = self._pinned.get(der)
         if found is None:

@@ -29,12 +29,12 @@ def demand(algorithm: str | None, allowed: frozenset[str], what: str) -> None:
 
 
 def demand_validity(certificate: x509.Certificate, at: dt.datetime) -> None:
-    """Raises `SignatureInvalid("certificate-expired")` unless the certificate is valid at that time."""
-    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+    """Raises `SignatureInvalid`: `certificate-not-yet-valid`, `certificate-expired`."""
+    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if not since <= at <= until:
         raise SignatureInvalid(
-            "certificate-expired",
-            f"valid {certificate.not_valid_before_utc.isoformat()} to {certificate.not_valid_after_utc.isoformat()}, "
-            f"used {at.isoformat()}",
+            "certificate-not-yet-valid" if at < since else "certificate-expired",
+            f"valid {since.isoformat()} to {until.isoformat()}, used {at.isoformat()}",
         )
 
 

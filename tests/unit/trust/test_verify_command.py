@@ -101,6 +101,7 @@ def test_an_unsigned_file_does_not_verify(verify):
 def test_freshness_and_dates_are_judged_at_the_time_asked(verify):
     assert "[stale]" in verify(secured(), at="2026-03-02T09:00:00").output
     assert "[certificate-expired]" in verify(issued(), at="2030-01-01T00:00:00").output
+    assert "[certificate-not-yet-valid]" in verify(issued(), at="2020-01-01T00:00:00").output
 
 
 def test_names_from_the_file_cannot_steer_the_terminal(verify):

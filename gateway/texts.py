@@ -14,7 +14,10 @@ Language = Literal["vi", "en"]
 CATALOGUE: Mapping[str, tuple[str, str]] = {
     # --- who calls
     "key-required": ("Cần khóa API của hệ thống văn phòng điện tử.", "An office's API key is needed."),
-    "key-unknown": ("Khóa API không đúng hoặc đã bị thu hồi.", "The API key is unknown or was revoked."),
+    "key-unknown": (
+        "Khóa API đúng dạng nhưng cổng kết nối không biết khóa này, hoặc khóa đã bị thu hồi.",
+        "The API key has the right form, but the gateway does not know it, or it was revoked.",
+    ),
     "organ-not-yours": (
         "Hệ thống không được gửi thay cơ quan, đơn vị này.",
         "This organ does not belong to your office.",

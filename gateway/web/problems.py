@@ -5,6 +5,7 @@ An answer holds codes, fields and limits; never what was sent, never a traceback
 
 from __future__ import annotations
 
+import json
 import math
 import traceback
 from collections.abc import Mapping, Sequence
@@ -94,15 +95,21 @@ def answer(
         "type": f"urn:lienthong:problem:{code}",
         "title": title,
         "status": status,
-        "detail": "; ".join(dict.fromkeys(error["message"] for error in errors)) or title,
+        "detail": "; ".join(dict.fromkeys(_with_field(error) for error in errors)) or title,
         "errors": errors,
     }
-    return web.json_response(
-        body,
+    return web.Response(
+        # A field's name may hold half a surrogate pair, which no UTF-8 can carry.
+        body=json.dumps(body, ensure_ascii=False).encode(errors="replace"),
         status=status,
         content_type=CONTENT_TYPE,
+        charset="utf-8",
         headers={"Content-Language": language, "Cache-Control": "no-store", **(headers or {})},
     )
+
+
+def _with_field(error: Mapping[str, str]) -> str:
+    return f"{error['field']}: {error['message']}" if error["field"] else error["message"]
 
 
 @web.middleware

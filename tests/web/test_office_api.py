@@ -144,6 +144,12 @@ async def test_all_problems_of_a_record_come_at_once_each_with_its_sentence(stre
         "odd": "Không có trường này.",
     }
     assert response.headers["Content-Language"] == "vi"
+    assert "to: Bắt buộc phải có." in body["detail"]
+    assert "Bắt buộc" in await response.text()
+
+
+async def test_a_field_name_that_is_no_text_is_still_a_problem(street):
+    await problem(await street.ours.submit(b'{"\\ud800": 1}'), 422, "invalid")
 
 
 async def test_a_declared_gibibyte_is_refused_before_it_is_sent(street):

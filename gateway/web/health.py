@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from gateway.errors import GatewayError
 from gateway.metrics import Metrics
 
 Watch = Callable[[], Awaitable[None]]
@@ -57,6 +58,10 @@ async def _ask(name: str, check: Check) -> str | None:
             return await check()
     except TimeoutError:
         return f"no answer in {PATIENCE:.0f} s"
+    except GatewayError as exc:
+        # Our own errors are written for operators; foreign texts may hold anything.
+        log.error("readiness check failed", check=name, code=exc.code)  # noqa: TRY400 - the code says all
+        return f"{exc.code}: {exc.message}"
     except Exception as exc:
         # The probe must answer whatever breaks; what broke is in the log.
         log.exception("readiness check failed", check=name)

@@ -2,6 +2,7 @@ import asyncio
 
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.errors import NeedsOperator
 from gateway.metrics import Metrics
 from gateway.web import health
 
@@ -76,3 +77,11 @@ async def test_a_check_that_raises_or_hangs_is_red_and_tells_no_details(monkeypa
     assert "ValueError" in text
     assert "no answer" in text
     assert "secret text" not in text
+
+
+async def test_a_check_that_fails_with_an_error_of_ours_tells_its_code_and_message():
+    async def keyless():
+        raise NeedsOperator("key-missing", "no key pair is valid today")
+
+    answer, _ = await ask("/ready", ready={"signing key": keyless})
+    assert (await answer.json())["checks"] == {"signing key": "key-missing: no key pair is valid today"}

@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-FAST := tests/unit tests/contract tests/pipeline tests/web
+FAST := tests/unit tests/contract tests/pipeline
+# They start processes, databases or servers for most of their tests; `make test` runs them.
+HEAVY := tests/unit/trust_pdf tests/unit/adapters tests/contract/test_axis.py tests/contract/test_office.py
 
 .PHONY: install demo test test-full check storm bench wheel reference lock clean
 
@@ -31,7 +33,8 @@ test-full: install
 
 # Under a minute: run it before every commit.
 check: install
-	@$(BIN)/python tests/run.py checks unit contract pipeline web
+	@$(BIN)/python tests/run.py checks
+	@$(BIN)/python -m pytest -q --no-header -p no:cacheprovider -n 2 --dist loadfile -m "not slow" $(FAST) $(HEAVY:%=--ignore=%)
 
 # Kills the gateway at random while axis and office misbehave, then counts. STORM="--kills 200 --seed 7" chooses.
 storm: install

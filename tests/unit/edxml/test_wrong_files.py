@@ -24,11 +24,11 @@ def read_in_slices(data, step):
 @pytest.mark.parametrize("step", [None, 511])
 def test_a_wrong_file_is_refused_with_its_code_and_quickly(name, step):
     code, data = assets.REFUSED[name]
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(parse.EdxmlError) as caught:
         read_in_slices(data, step or len(data) or 1)
     assert caught.value.code == code
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("name", [name for name, (code, _) in assets.ODD.items() if code not in INSPECTED])
@@ -93,9 +93,9 @@ def test_many_attachments_cost_time_in_proportion():
     many = "".join(assets.attachment(b"x", cid=str(i), name=f"{i}.txt") for i in range(10_000))
     listed = "".join(assets.reference(cid=str(i), name=f"{i}.txt") for i in range(10_000))
     data = assets.sound(attachments=many, references=listed)
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(parse.read(data).attachments) == 10_000
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 def test_what_looks_like_attachments_inside_the_header_stays_in_the_envelope():

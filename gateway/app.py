@@ -20,13 +20,14 @@ from aiohttp import web
 
 from gateway.config import CANNOT_BE_REQUIRED, AxisSection, Listener, OfficeSection, Settings
 from gateway.errors import Misconfigured, Rejection, StorageBroken
-from gateway.journal import DiskContents, Journal
+from gateway.journal import DiskContents, HeadFolder, Journal
 from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Direction, Problem
-from gateway.pipeline import deadlines, loops, reconcile
+from gateway.pipeline import deadlines, heads, loops, reconcile
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.front_door import FrontDoor
 from gateway.pipeline.handing import Handing
+from gateway.pipeline.heads import Heads
 from gateway.pipeline.incoming import Incoming
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.local_axis import SYSTEM_ID, LocalAxis
@@ -36,7 +37,7 @@ from gateway.pipeline.pdfs import Pdfs
 from gateway.pipeline.pull import PullOffice
 from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner, StageFunction
-from gateway.ports import Axis, AxisContext, ListsSent, Office, OfficeContext
+from gateway.ports import Axis, AxisContext, ListsSent, Office, OfficeContext, Timestamper
 from gateway.rules.signatures import Policy
 from gateway.states import Outcome, Stage, Work
 from gateway.trust.keys import Keys, OwnKeys
@@ -86,6 +87,7 @@ class Gateway:
     acts: Acts
     metrics: Metrics
     keys: Keys
+    heads: Heads
     now: Callable[[], dt.datetime]
     fatal: Fatal
 
@@ -146,7 +148,10 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         )
         acts = Acts(journal, now, nudge)
         door = FrontDoor(Intake(settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs), acts)
-        yield Gateway(settings, journal, contents, partners, router, runner, door, acts, metrics, keys, now, fatal)
+        kept = written_heads(settings, journal, keys, now)
+        yield Gateway(
+            settings, journal, contents, partners, router, runner, door, acts, metrics, keys, kept, now, fatal
+        )
 
 
 @contextlib.contextmanager
@@ -174,6 +179,20 @@ async def _pdfs(settings: Settings, contents: DiskContents, now: Callable[[], dt
     policies = {each.name: Policy(each.pdf_signatures, section.unexamined) for each in settings.office}
     async with PdfExaminer(options) as examiner:
         yield Pdfs(contents, examiner, policies, now)
+
+
+def written_heads(settings: Settings, journal: Journal, keys: Keys, now: Callable[[], dt.datetime]) -> Heads:
+    folder = HeadFolder(settings.journal.heads or settings.data_dir / "heads")
+    return Heads(journal, folder, heads.signer(keys, now), time_stamping_authority(settings, now), now)
+
+
+def time_stamping_authority(settings: Settings, now: Callable[[], dt.datetime]) -> Timestamper | None:
+    """None where none is configured."""
+    if settings.timestamps.url is None:
+        return None
+    from gateway.outside.authority import TimeStampingAuthority  # noqa: PLC0415  # half a second, only where it is used
+
+    return TimeStampingAuthority(settings.timestamps, now)
 
 
 def _stages(out: Outgoing, into: Incoming, handing: Handing) -> Mapping[Stage, StageFunction]:
@@ -267,6 +286,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 gateway.partners,
                 gateway.runner,
                 gateway.keys,
+                gateway.heads.watched,
                 settings,
                 gateway.now,
             ),
@@ -280,6 +300,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await gateway.heads.at_stop()
 
 
 def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
@@ -298,6 +319,7 @@ def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
     found["notary"] = partial(
         loops.in_role, journal, "notary", node, partial(loops.notary, journal, sign, settings.times.block_seconds)
     )
+    found["heads"] = partial(loops.in_role, journal, "heads", node, gateway.heads.daily)
     for section in settings.axis:
         poller = loops.Poller(
             section.name,

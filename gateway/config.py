@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
@@ -175,6 +176,25 @@ class PdfSection(_Section):
     """Processes that examine PDFs; they start with the first one."""
 
 
+class JournalSection(_Section):
+    heads: Path | None = None
+    """Folder of the journal's daily heads, best on another disk or a share that nobody may overwrite; `heads` in
+    `data_dir` when left out."""
+
+
+class TimestampsSection(_Section):
+    """A time-stamping authority (RFC 3161): it vouches for when the journal's heads and evidence existed."""
+
+    url: str | None = None
+    """Where it answers; https, or plain http on loopback. None is asked when left out."""
+    trust: Path = Path("timestamp-trust")
+    """CA certificates it may lead to, `*.pem`, and revocation lists, `*.crl`."""
+    digest: Literal["sha256", "sha384", "sha512"] = "sha256"
+    """What it stamps."""
+    timeout_seconds: Seconds = 10.0
+    """For one answer."""
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="LIENTHONG_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
@@ -199,6 +219,8 @@ class Settings(BaseSettings):
     runner: Runner = Runner()
     working_time: WorkingTimeSection = WorkingTimeSection()
     pdf: PdfSection = PdfSection()
+    journal: JournalSection = JournalSection()
+    timestamps: TimestampsSection = TimestampsSection()
     axis: tuple[AxisSection, ...] = ()
     office: tuple[OfficeSection, ...] = ()
     route: tuple[RouteSection, ...] = ()
@@ -312,7 +334,7 @@ def _contradictions(settings: Settings) -> list[Problem]:
                 "a lease must outlive the longest call: lower it, or raise times.lease_seconds",
             )
         )
-    return [*problems, *_listeners(settings)]
+    return [*problems, *_listeners(settings), *_timestamps(settings.timestamps)]
 
 
 def _listeners(settings: Settings) -> Iterator[Problem]:
@@ -322,6 +344,21 @@ def _listeners(settings: Settings) -> Iterator[Problem]:
             yield Problem(name, "half-tls", "certificate and key belong together")
         if not loopback(listener.host) and not listener.certificate and not listener.behind_tls_proxy:
             yield Problem(name, "plain-http", "off loopback give certificate and key, or say behind_tls_proxy = true")
+
+
+def _timestamps(section: TimestampsSection) -> Iterator[Problem]:
+    if section.url is None:
+        return
+    try:
+        parts = urlsplit(section.url)
+        host = parts.hostname if parts.port != 0 and parts.username is None else None
+    except ValueError:  # no number for a port, or half an IPv6 address
+        yield Problem("timestamps.url", "not-url", "give https://host/path")
+        return
+    if not host or parts.scheme not in {"http", "https"}:
+        yield Problem("timestamps.url", "not-url", "give https://host/path, without a name and a password")
+    elif parts.scheme == "http" and not loopback(host):
+        yield Problem("timestamps.url", "plain-http", "off loopback say https")
 
 
 def loopback(host: str) -> bool:
@@ -351,6 +388,10 @@ def _rooted(settings: Settings, root: Path) -> Settings:
                     if (value := getattr(settings.pdf, name))
                 }
             ),
+            "journal": settings.journal.model_copy(
+                update={"heads": root / (settings.journal.heads or settings.data_dir / "heads")}
+            ),
+            "timestamps": settings.timestamps.model_copy(update={"trust": root / settings.timestamps.trust}),
             "office_api": rooted(settings.office_api),
             "operators": rooted(settings.operators),
         }

@@ -50,6 +50,16 @@ class Metrics:
             "For how long the oldest entry of the journal has waited for a block; 0 when none waits.",
             registry=registry,
         )
+        self.head_age = Gauge(
+            "lienthong_head_age_seconds",
+            "Since the journal's newest head was written outside the database; 0 on a node that writes none.",
+            registry=registry,
+        )
+        self.head_unstamped = Gauge(
+            "lienthong_head_unstamped_seconds",
+            "For how long heads have waited for an RFC 3161 timestamp; 0 when none waits.",
+            registry=registry,
+        )
         self.breaker_open = Gauge(
             "lienthong_stage_breaker_open",
             "1 while a stage takes no work after a row of bugs.",
@@ -112,6 +122,10 @@ class Metrics:
 
     def certificates(self, ends: Mapping[str, dt.datetime], now: dt.datetime) -> None:
         replace(self.certificate_days_left, {(name,): (end - now) / dt.timedelta(days=1) for name, end in ends.items()})
+
+    def heads(self, age: float, unstamped: float) -> None:
+        self.head_age.set(age)
+        self.head_unstamped.set(unstamped)
 
     def disk(self, free: int, reserve: int) -> None:
         self.free_bytes.set(free)

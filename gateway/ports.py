@@ -42,6 +42,13 @@ class Contents(Protocol):
     def free_bytes(self) -> int: ...
 
 
+class Timestamper(Protocol):
+    """A time-stamping authority."""
+
+    async def stamp(self, data: bytes) -> bytes:
+        """A checked RFC 3161 token over `data`, in DER. Raises `Unreachable`, or another `GatewayError` for a bad answer."""
+
+
 # --- axis -------------------------------------------------------------------------------------------------------
 
 

@@ -1,10 +1,12 @@
-"""`lienthong journal verify`: whether the journal still says what it said when it was written."""
+"""`lienthong journal`: whether the journal still says what it said when it was written, and its heads outside."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -16,41 +18,74 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from rich.console import Console
 
-from gateway.config import load
+from gateway.app import utc_now, written_heads
+from gateway.config import Settings, load
 from gateway.errors import GatewayError
-from gateway.journal import Fault, Journal, VerifyReport
-from gateway.trust.keys import KeyRing
+from gateway.journal import Fault, HeadFolder, Journal, VerifyReport
+from gateway.journal.heads import CheckStamp, Head, HeadFault, HeadsReport
+from gateway.trust import timestamps
+from gateway.trust.errors import SignatureInvalid
+from gateway.trust.keys import KeyRing, Keys
+from gateway.trust.pdf.trust_list import TrustList
 
 app = typer.Typer(no_args_is_help=True, help="Look after the journal.")
 
+Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
-@app.callback()
-def _group() -> None:
-    """Make `verify` a command of a group, although it is the only one."""
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    journal: VerifyReport
+    heads: HeadsReport
+    stamps_checked: bool
+    """Timestamps were looked at."""
+
+    @property
+    def intact(self) -> bool:
+        return self.journal.intact and not self.heads.faults
 
 
 @app.command()
 def verify(
-    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")] = Path("lienthong.toml"),
+    config: Config = Path("lienthong.toml"),
     certificate: Annotated[
-        list[Path] | None, typer.Option(help="A retired certificate of ours that signed blocks; may be repeated.")
+        list[Path] | None,
+        typer.Option(help="A retired certificate of ours that signed blocks or heads; may be repeated."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    heads: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the heads; the configured one when left out, e.g. a copy kept elsewhere."),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Check every hash chain and every signed block; exit 1 when anything was changed, removed or forged."""
+    """Check every hash chain, every signed block, and the blocks against the heads kept outside the database.
+
+    Exit 1 when anything was changed, removed, cut off or forged.
+    """
     settings = load(config)
-    path = settings.data_dir / "journal.sqlite"
-    if not path.exists():
-        raise GatewayError("no-journal", f"{path} does not exist: has the gateway run with this configuration?")
     signers = [pair.certificate for pair in KeyRing.load(settings.keys).pairs]
     signers += [x509.load_pem_x509_certificate(each.read_bytes()) for each in certificate or []]
-    report = asyncio.run(_verified(path, signers))
+    folder = heads or settings.journal.heads or settings.data_dir / "heads"
+    report = asyncio.run(_verified(settings, signers, folder))
     if as_json:
         print(json.dumps(_plain(report), ensure_ascii=False))
     else:
-        _tell(report)
+        _tell(report, folder)
     if not report.intact:
         raise typer.Exit(1)
+
+
+@app.command()
+def head(config: Config = Path("lienthong.toml"), as_json: AsJson = False) -> None:
+    """Write a head of the journal now, and have it stamped where a time-stamping authority is configured."""
+    settings = load(config)
+    written, stamped = asyncio.run(_written(settings))
+    file = str((settings.journal.heads or settings.data_dir / "heads") / written.file)
+    if as_json:
+        print(json.dumps({"file": file, "block": written.position.block, "entries": written.position.entries, "stamped": stamped}))  # fmt: skip
+    else:
+        print(f"{file}: block {written.position.block}, {'stamped' if stamped else 'not stamped'}")
 
 
 def signed_by(signers: list[x509.Certificate], signed: bytes, signature: bytes) -> bool:
@@ -67,32 +102,105 @@ def signed_by(signers: list[x509.Certificate], signed: bytes, signature: bytes) 
     return False
 
 
-async def _verified(path: Path, signers: list[x509.Certificate]) -> VerifyReport:
-    journal = await Journal.open(path, now=lambda: dt.datetime.now(dt.UTC))
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Journal]:
+    path = settings.data_dir / "journal.sqlite"
+    if not path.exists():
+        raise GatewayError("no-journal", f"{path} does not exist: has the gateway run with this configuration?")
+    journal = await Journal.open(path, now=utc_now)
     try:
-        return await journal.verify(lambda signed, signature: signed_by(signers, signed, signature))
+        yield journal
     finally:
         await journal.close()
 
 
-def _plain(report: VerifyReport) -> dict[str, object]:
+async def _verified(settings: Settings, signers: list[x509.Certificate], folder: Path) -> _Report:
+    check_stamp = _stamps(settings)
+
+    def check(signed: bytes, signature: bytes) -> bool:
+        return signed_by(signers, signed, signature)
+
+    async with _opened(settings) as journal:
+        # Heads first: what is written meanwhile lies behind them.
+        found = await asyncio.to_thread(HeadFolder(folder).examine, check, check_stamp)
+        return _Report(await journal.verify(check, found.heads), found, check_stamp is not None)
+
+
+def _stamps(settings: Settings) -> CheckStamp | None:
+    known = TrustList(settings.timestamps.trust, settings.timestamps.trust).known()
+    if not known.anchors:
+        return None
+
+    def check(token: bytes, data: bytes) -> str:
+        try:
+            timestamps.checked(token, data, known, utc_now())
+        except SignatureInvalid as error:
+            return error.code
+        return ""
+
+    return check
+
+
+async def _written(settings: Settings) -> tuple[Head, bool]:
+    async with _opened(settings) as journal:
+        keys = Keys(settings.keys, settings.trust)
+        await journal.close_block(lambda signed: keys.ring.signing(utc_now()).sign(signed))
+        heads = written_heads(settings, journal, keys, utc_now)
+        written = await heads.write()
+        if written is None:
+            raise GatewayError("no-head", "the journal has no block yet, or another head was written this moment")
+        return written, await heads.stamp(written)
+
+
+# --- telling ----------------------------------------------------------------------------------------------------
+
+
+def _plain(report: _Report) -> dict[str, object]:
+    journal, heads = report.journal, report.heads
+    newest = heads.heads[-1] if heads.heads else None
     return {
         "intact": report.intact,
-        "entries": report.entries,
-        "blocks": report.blocks,
-        "last_block": report.last_block,
-        "faults": [{"message_id": each.message_id, "seq": each.seq, "what": each.what} for each in report.faults],
-    }
+        "entries": journal.entries,
+        "blocks": journal.blocks,
+        "last_block": journal.last_block,
+        "faults": [
+            {"message_id": each.message_id, "seq": each.seq, "what": each.what, **({"head": each.head} if each.head else {})}
+            for each in journal.faults
+        ],
+        "heads": {
+            "believed": len(heads.heads),
+            "stamped": heads.stamped if report.stamps_checked else None,
+            "newest": newest and {"file": newest.file, "at": newest.at.isoformat(), "block": newest.position.block},
+            "faults": [{"file": each.file, "what": each.what} for each in heads.faults],
+        },
+    }  # fmt: skip
 
 
-def _tell(report: VerifyReport) -> None:
-    console = Console()
-    for fault in report.faults:
-        console.print(f"[red]{_place(fault)}: {fault.what}[/red]")
-    console.print(f"{report.entries} entries, {report.blocks} blocks, {len(report.faults)} faults")
-    if report.last_block:
-        console.print(f"last block {report.last_block}: compare it with the copy kept elsewhere")
+def _tell(report: _Report, folder: Path) -> None:
+    console = Console(soft_wrap=True)
+    journal, heads = report.journal, report.heads
+    every: list[Fault | HeadFault] = [*journal.faults, *heads.faults]
+    for fault in every:
+        console.print(f"[red]{_place(fault)}: {fault.what}{_shown_by(fault)}[/red]")
+    console.print(f"{journal.entries} entries, {journal.blocks} blocks, {len(heads.heads)} heads, {len(every)} faults")
+    if not heads.heads:
+        console.print(f"no head in {folder}: nothing shows whether the newest blocks were cut off")
+        return
+    newest = heads.heads[-1]
+    console.print(
+        f"the newest head, {newest.file} of {newest.at:%Y-%m-%d %H:%M} UTC, vouches for block {newest.position.block}"
+    )
+    if report.stamps_checked:
+        console.print(f"{heads.stamped} heads are timestamped")
+    else:
+        console.print("timestamps not checked: timestamps.trust holds no certificate")
 
 
-def _place(fault: Fault) -> str:
+def _place(fault: Fault | HeadFault) -> str:
+    if isinstance(fault, HeadFault):
+        return f"head {fault.file}"
     return f"block {fault.seq}" if fault.message_id is None else f"message {fault.message_id}, entry {fault.seq}"
+
+
+def _shown_by(fault: Fault | HeadFault) -> str:
+    return f", as head {fault.head} shows" if isinstance(fault, Fault) and fault.head else ""

@@ -12,6 +12,7 @@ from gateway.journal.contents import DiskContents
 from gateway.journal.deadlines import DeadlineRow, Missed
 from gateway.journal.directory import OrganLine
 from gateway.journal.door import Answered, KeyReused, NewSubmission, Reserved, Running
+from gateway.journal.heads import HeadFolder
 from gateway.journal.journal import Journal
 from gateway.journal.lookups import (
     AttemptRow,
@@ -35,6 +36,7 @@ __all__ = [
     "EndpointRow",
     "EntryRow",
     "Fault",
+    "HeadFolder",
     "InboxRow",
     "Journal",
     "KeyReused",

@@ -2,7 +2,7 @@
 
 A block holds the Merkle root of the entries since the last one, that block's digest and a signature over both. The
 list of the entries' digests is kept beside it, vouched for by the root, so that a check can say which entry is gone.
-Taking away the newest blocks together with their entries shows only against a copy of the last digest kept elsewhere.
+Taking away the newest blocks together with their entries shows only against the heads kept elsewhere (`heads`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from gateway.journal import queries
 from gateway.journal.chain import canonical, commit_to, entry_digest
+from gateway.journal.heads import Head, Position
 from gateway.journal.rows import dumps
 from gateway.journal.sqlite import Row, Transaction
 
@@ -68,7 +69,9 @@ class Fault:
     """Of the entry in its chain, or the block's number."""
     what: str
     """Of an entry: `changed`, `detail-changed`, `missing`, `reordered`, `cut-off`, `not-in-block`.
-    Of a block: `block-changed`, `block-missing`, `block-forged`."""
+    Of a block: `block-changed`, `block-missing`, `block-forged`; against a head, `cut-off`, `head-differs`."""
+    head: str | None = None
+    """The file of the head that shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class VerifyReport:
     blocks: int
     faults: tuple[Fault, ...]
     last_block: str | None
-    """Digest of the last block: to be compared with the copy kept elsewhere."""
+    """Digest of the last block."""
 
     @property
     def intact(self) -> bool:
@@ -125,8 +128,17 @@ def keep_block(tx: Transaction, block: Block, leaves: str, signature: bytes) -> 
 # --- checking ---------------------------------------------------------------------------------------------------
 
 
-def verify(tx: Transaction, check: Check | None) -> VerifyReport:
-    """Go over everything, on one snapshot. Without `check` the signatures are not looked at."""
+def position(tx: Transaction) -> Position | None:
+    """Where the chain of blocks ends; None before the first."""
+    last, covered = tx.one(queries.LAST_BLOCK), tx.one(queries.COVERED)
+    return Position(last[0], last[2], int(covered[0])) if last and covered else None
+
+
+def verify(tx: Transaction, check: Check | None, heads: Sequence[Head] = ()) -> VerifyReport:
+    """Go over everything, on one snapshot. Without `check` the signatures are not looked at.
+
+    `heads`: believed, and what the blocks must agree with.
+    """
     faults: list[Fault] = []
     entries = 0
     for fault in _chains(tx):
@@ -134,8 +146,9 @@ def verify(tx: Transaction, check: Check | None) -> VerifyReport:
             entries += 1
         else:
             faults.append(fault)
-    blocks = 0
+    blocks, counted = 0, 0
     digest, covered = "", _BEFORE_ALL
+    told: dict[int, Head] = {each.position.block: each for each in reversed(heads)}
     for row in tx.stream(queries.BLOCKS):
         block, found = _block(row, blocks, digest, check)
         faults += found
@@ -143,6 +156,11 @@ def verify(tx: Transaction, check: Check | None) -> VerifyReport:
             covered = block.first_entry - 1  # the entries of a missing block are not this one's
         faults += _leaves(tx, block, row[-1], covered)
         blocks, digest, covered = block.number, block.digest, max(covered, block.last_entry)
+        counted += block.count
+        head = told.pop(block.number, None)
+        if head and head.position != Position(blocks, digest, counted):
+            faults.append(Fault(None, block.number, "head-differs", head.file))
+    faults += [Fault(None, number, "cut-off", told[number].file) for number in sorted(told) if number > blocks]
     unique = tuple(dict.fromkeys(faults))
     return VerifyReport(entries, blocks, unique, digest or None)
 

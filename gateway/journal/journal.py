@@ -19,6 +19,7 @@ from gateway.journal.blocks import Block, VerifyReport
 from gateway.journal.deadlines import DeadlineRow, Missed
 from gateway.journal.directory import OrganLine
 from gateway.journal.door import Answered, NewSubmission, Reserved, Running
+from gateway.journal.heads import Head, Position
 from gateway.journal.lookups import (
     AttemptRow,
     EntryRow,
@@ -355,6 +356,12 @@ class Journal:
         """The message's chain, and the blocks that vouch for it, up to the newest."""
         return await self._store.read(lambda tx: proofs.proof(tx, message_id))
 
-    async def verify(self, check: blocks.Check | None = None) -> VerifyReport:
-        """Check every chain and every block. Takes time in proportion to the journal, on one snapshot."""
-        return await self._store.read(lambda tx: blocks.verify(tx, check))
+    async def position(self) -> Position | None:
+        """Where the chain of blocks ends; None before the first block."""
+        return await self._store.read(blocks.position)
+
+    async def verify(self, check: blocks.Check | None = None, heads: Sequence[Head] = ()) -> VerifyReport:
+        """Check every chain and every block, and the blocks against `heads`. Takes time in proportion to the journal, on
+        one snapshot.
+        """
+        return await self._store.read(lambda tx: blocks.verify(tx, check, heads))

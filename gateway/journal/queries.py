@@ -384,6 +384,7 @@ NEXT_LEAVES = Query(
 )
 NEW_BLOCK = _insert(block)
 LAST_BLOCK = Query(select(block.c.number, block.c.last_entry, block.c.digest).order_by(block.c.number.desc()).limit(1))
+COVERED = Query(select(func.coalesce(func.sum(block.c.count), 0)))
 OLDEST_UNBLOCKED = Query(
     select(func.min(entry.c.at)).where(
         entry.c.number > select(func.coalesce(func.max(block.c.last_entry), 0)).scalar_subquery()

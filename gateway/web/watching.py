@@ -12,6 +12,7 @@ from typing import TypedDict
 from gateway.config import Settings
 from gateway.journal import Journal
 from gateway.metrics import Metrics, replace
+from gateway.pipeline.heads import HeadsWatched
 from gateway.pipeline.partners import Partners
 from gateway.pipeline.runner import Runner
 from gateway.ports import Contents
@@ -32,6 +33,7 @@ def watched(
     partners: Partners,
     runner: Runner,
     keys: Keys,
+    heads: HeadsWatched,
     settings: Settings,
     now: Callable[[], dt.datetime],
 ) -> Watched:
@@ -46,6 +48,7 @@ def watched(
         replace(metrics.deadlines, {(rule, "late" if late else "due"): count for (rule, late), count in unmet.items()})
         metrics.receipts_owed.set(stats.receipts_owed)
         metrics.block_age.set(stats.block_age_seconds)
+        metrics.heads(*heads.ages(now()))
 
     async def machine() -> None:
         metrics.disk(contents.free_bytes(), settings.limits.disk_reserve_bytes)

@@ -22,6 +22,7 @@ PANELS = (
     ("Times of the law not met yet, by rule", "timeseries", "none", [("max by (rule, state) (lienthong_deadlines)", "{{rule}} {{state}}")]),
     ("Partners failing for", "timeseries", "s", [("max by (endpoint) (lienthong_endpoint_failing_seconds)", "{{endpoint}}")]),
     ("Oldest entry without a block", "timeseries", "s", [("max(lienthong_block_age_seconds)", "waiting")]),
+    ("Newest head of the journal, and waiting for a timestamp", "timeseries", "s", [("max(lienthong_head_age_seconds)", "age"), ("max(lienthong_head_unstamped_seconds)", "unstamped")]),
     ("Certificates: days left", "timeseries", "d", [("min by (certificate) (lienthong_certificate_days_left)", "{{certificate}}")]),
     ("Free space and reserve", "timeseries", "bytes", [("lienthong_free_bytes", "free {{instance}}"), ("lienthong_disk_reserve_bytes", "reserve {{instance}}")]),
     ("Memory", "timeseries", "bytes", [('process_resident_memory_bytes{job="lienthong"}', "{{instance}}")]),

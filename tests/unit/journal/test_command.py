@@ -39,7 +39,7 @@ def test_an_intact_journal_ends_with_0_and_says_what_was_checked(configuration):
     code, output = verified(configuration, "--json")
     report = json.loads(output)
     assert (code, report["intact"], report["entries"], report["blocks"]) == (0, True, 1, 1)
-    assert "1 entries, 1 blocks, 0 faults" in verified(configuration)[1]
+    assert "1 entries, 1 blocks, 0 heads, 0 faults" in verified(configuration)[1]
 
 
 def test_a_changed_entry_ends_with_1_and_is_named(configuration):

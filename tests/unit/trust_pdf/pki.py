@@ -22,6 +22,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 NOW = dt.datetime(2026, 3, 2, 8, 0, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 REVOKED = "2025-06-01T00:00:00+0000"
+REVOKED_LATER = "2026-03-20T00:00:00+0000"
 PERSON, ORGAN = "person", "organ"
 _LONG = {"valid-from": "2024-01-01T00:00:00+0000", "valid-to": "2028-01-01T00:00:00+0000"}
 _PAST = {"valid-from": "2024-01-01T00:00:00+0000", "valid-to": "2026-01-01T00:00:00+0000"}
@@ -68,7 +69,7 @@ def _authority(name, issuer):
     return {"subject": name, "issuer": issuer, "validity": _LONG, "extensions": extensions}
 
 
-def _service(name, usage):
+def _service(name, usage, **more):
     return {
         "subject": name,
         "issuer": "root" if name == "tsa" else "ca",
@@ -76,13 +77,14 @@ def _service(name, usage):
         "extensions": [
             _usage("digital_signature"),
             {"id": "extended_key_usage", "critical": True, "value": [usage]},
-            *([{"id": "ocsp_no_check"}] if name == "responder" else []),
+            *([{"id": "ocsp_no_check"}] if name == "responder" else _addresses("root")),
         ],
+        **more,
     }
 
 
 class Pki:
-    def __init__(self, folder):
+    def __init__(self, folder, *, tsa_revoked=False):
         for name in _NAMES:
             rsa_like_theirs = name in {PERSON, ORGAN}
             key = rsa.generate_private_key(65537, 2048) if rsa_like_theirs else ec.generate_private_key(ec.SECP256R1())
@@ -91,6 +93,7 @@ class Pki:
             )
             (folder / f"{name}.pem").write_bytes(pem)
         revoked = {"revocation": {"revoked-since": REVOKED, "reason": "key_compromise"}}
+        later = {"revocation": {"revoked-since": REVOKED_LATER, "reason": "key_compromise"}} if tsa_revoked else {}
         config = {
             "external-url-prefix": "http://pki.invalid",
             "keysets": {"k": {"path-prefix": ".", "keys": {name: {"path": f"{name}.pem"} for name in _NAMES}}},
@@ -104,7 +107,7 @@ class Pki:
                         "ca": _authority("ca", "root"),
                         "stranger": _authority("stranger", "stranger"),
                         "responder": _service("responder", "ocsp_signing"),
-                        "tsa": _service("tsa", "time_stamping"),
+                        "tsa": _service("tsa", "time_stamping", **later),
                         PERSON: _signer(PERSON),
                         ORGAN: _signer(ORGAN),
                         "expired": _signer("expired", validity=_PAST),

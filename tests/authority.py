@@ -1,4 +1,8 @@
-"""A time-stamping authority of a throw-away public-key infrastructure, in process."""
+"""A time-stamping authority of a throw-away public-key infrastructure, in process or over HTTP on loopback."""
+
+import contextlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from asn1crypto import tsp
 from certomancer.registry import ServiceLabel
@@ -28,3 +32,29 @@ class Authority:
 
     def known(self):
         return TrustList(self.trust, self.trust).known()
+
+    @contextlib.contextmanager
+    def served(self):
+        """Its address. For commands, which have an event loop of their own."""
+        authority = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                answer = authority.answer(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.send_header("Content-Type", "application/timestamp-reply")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{server.server_port}/"
+            finally:
+                server.shutdown()
+                thread.join()

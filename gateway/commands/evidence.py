@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 import sys
 from contextlib import AsyncExitStack
@@ -13,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.app import time_stamping_authority, utc_now
+from gateway.commands.evidence_export import Exported
 from gateway.commands.evidence_export import export as gather
 from gateway.config import Settings, load
 from gateway.errors import GatewayError, Misconfigured
@@ -25,6 +26,7 @@ from gateway.journal import Journal
 from gateway.journal.contents import DiskContents
 from gateway.model import Problem
 from gateway.trust.keys import TrustStore
+from gateway.trust.pdf.trust_list import Known, TrustList
 
 app = typer.Typer(no_args_is_help=True, help="Prove what became of a message.")
 
@@ -32,10 +34,6 @@ app = typer.Typer(no_args_is_help=True, help="Prove what became of a message.")
 class Language(StrEnum):
     VI = "vi"
     EN = "en"
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
 
 
 @app.command()
@@ -47,23 +45,25 @@ def export(
 ) -> None:
     """Write one zip: the bytes, receipts, statuses, certificates, journal entries with their proofs, a summary."""
     target = out or Path(f"{message_id}.zip")
-    report = asyncio.run(_export(message_id, target, load(config)))
+    made = asyncio.run(_export(message_id, target, load(config)))
+    report, stamp = made.report, made.timestamp
     if as_json:
-        print(json.dumps({"file": str(target), "delivery": report.delivery, "grade": report.grade}))
+        print(json.dumps({"file": str(target), "delivery": report.delivery, "grade": report.grade, "timestamp": stamp}))
     else:
-        print(f"{target}: delivery {report.delivery}, {report.grade}")
+        print(f"{target}: delivery {report.delivery}, {report.grade}, timestamp {stamp}")
 
 
-async def _export(message_id: str, out: Path, settings: Settings) -> Report:
+async def _export(message_id: str, out: Path, settings: Settings) -> Exported:
     path = settings.data_dir / "journal.sqlite"
     if not path.exists():
         raise GatewayError("no-journal", f"{path} does not exist: has the gateway run with this configuration?")
     async with AsyncExitStack() as stack:
-        journal = await Journal.open(path, now=_now)
+        journal = await Journal.open(path, now=utc_now)
         stack.push_async_callback(journal.close)
         contents = DiskContents(settings.data_dir / "contents")
         stack.push_async_callback(contents.close)
-        return await gather(message_id, out, settings, journal, contents, _now())
+        authority = time_stamping_authority(settings, utc_now)
+        return await gather(message_id, out, settings, journal, contents, authority, utc_now())
 
 
 @app.command()
@@ -72,6 +72,10 @@ def verify(
     trust: Annotated[
         Path | None, typer.Option("--trust", help="Trust roots: `<system id>/*.pem`; without them nobody is known.")
     ] = None,
+    timestamp_trust: Annotated[
+        Path | None,
+        typer.Option(help="CA certificates of time-stamping authorities, `*.pem`; lists of revoked ones, `*.crl`."),
+    ] = None,
     language: Annotated[Language, typer.Option(help="Language of the answer.")] = Language.VI,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -79,12 +83,18 @@ def verify(
 
     Exit 0: nothing is false, and the delivery is proven; 1: something is false or the delivery is not proven; 2: unreadable.
     """
-    if trust is not None and not trust.is_dir():
-        raise Misconfigured([Problem("--trust", "missing", f"{trust} is not a folder")])
+    missing = [
+        Problem(option, "missing", f"{folder} is not a folder")
+        for option, folder in (("--trust", trust), ("--timestamp-trust", timestamp_trust))
+        if folder is not None and not folder.is_dir()
+    ]
+    if missing:
+        raise Misconfigured(missing)
     store = TrustStore.load(trust) if trust else None
+    authorities = TrustList(timestamp_trust, timestamp_trust).known() if timestamp_trust else Known()
     try:
         with bundle.opened(file) as opened:
-            manifest, report = opened.manifest, examine(opened, store)
+            manifest, report = opened.manifest, examine(opened, store, authorities)
     except Unreadable as error:
         why = error.message if language is Language.EN else words.UNREADABLE.get(error.code, error.message)
         print(f"{file}: {why} [{error.code}]", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,16 +19,18 @@ from gateway.evidence import bundle, chain, summary, verifier
 from gateway.evidence.edxml_file import EdxmlFile, TakingApart, readable, said
 from gateway.evidence.facts import About, Manifest, ReceiptLine, StatusLine
 from gateway.evidence.signers import made_by, named_in
-from gateway.journal import Journal
+from gateway.journal import HeadFolder, Journal
 from gateway.journal.lookups import EntryRow, ReceiptRow
+from gateway.journal.proofs import Proof
 from gateway.model import LOCAL_AXIS, Direction, Kind
 from gateway.pipeline.local_axis import SYSTEM_ID
 from gateway.pipeline.outgoing import Packed, chunks_of
-from gateway.ports import Chunks, Contents
+from gateway.ports import Chunks, Contents, Timestamper
 from gateway.states import Message, State
 from gateway.trust import receipts
 from gateway.trust.errors import SignatureInvalid
 from gateway.trust.keys import KeyRing, Party, TrustStore, fingerprint
+from gateway.trust.pdf.trust_list import TrustList
 
 FROZEN, PURGED = {"packed", "received"}, "purged"
 SETTLED = {State.SENT, State.TRUSTED, State.CLOSED}
@@ -44,13 +47,27 @@ class _Export:
     """Theirs and ours."""
     own: dict[str, bytes]
     """DER of our certificates, by fingerprint."""
+    heads: HeadFolder
     named: list[bytes] = field(default_factory=list)
     """DER of the certificates met in signatures."""
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    report: verifier.Report
+    timestamp: str
+    """`stamped`, `not-configured`, or the code of why the authority gave none."""
+
+
 async def export(
-    message_id: str, out: Path, settings: Settings, journal: Journal, contents: Contents, now: dt.datetime
-) -> verifier.Report:
+    message_id: str,
+    out: Path,
+    settings: Settings,
+    journal: Journal,
+    contents: Contents,
+    authority: Timestamper | None,
+    now: dt.datetime,
+) -> Exported:
     """Write the bundle to `out`, which must not exist; what it proves by our own keys and trust roots."""
     message = await journal.message(message_id)
     if message is None:
@@ -64,12 +81,28 @@ async def export(
         # Those in our own folder of the trust store are ours too: retired ones, that signed older blocks.
         ours = [pair.der for pair in ring.pairs] + [_der(each) for each in trust.parties[systems[0]].certificates]
         own = {fingerprint(der): der for der in ours}
-        work = _Export(journal, contents, bundle.Writer(part), systems, trust, own)
+        heads = HeadFolder(settings.journal.heads or settings.data_dir / "heads")
+        work = _Export(journal, contents, bundle.Writer(part), systems, trust, own, heads)
         manifest = await _gather(work, message, now)
+        authorities = TrustList(settings.timestamps.trust, settings.timestamps.trust).known()
         with bundle.opened(part, manifest) as made:
-            report = verifier.verify(made, work.trust, complete=False)
-        _finish(part, manifest, work.writer.files, report)
-    return report
+            report = await asyncio.to_thread(verifier.verify, made, work.trust, authorities, complete=False)
+        whole = _finish(part, manifest, work.writer.files, report)
+        return Exported(report, await _stamped(part, whole, authority))
+
+
+async def _stamped(part: Path, manifest: bytes, authority: Timestamper | None) -> str:
+    """Put a timestamp over the manifest. Without one the bundle is as good, but for its time."""
+    if authority is None:
+        return "not-configured"
+    try:
+        token = await authority.stamp(manifest)
+    except GatewayError as error:
+        return error.code
+    writer = bundle.Writer(part)
+    writer.put(bundle.TIMESTAMP, [token])
+    writer.close()
+    return "stamped"
 
 
 @contextmanager
@@ -109,15 +142,17 @@ def _der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-def _finish(part: Path, manifest: Manifest, files: dict[str, str], report: verifier.Report) -> None:
-    """Summary and manifest, which tell of all the rest."""
+def _finish(part: Path, manifest: Manifest, files: dict[str, str], report: verifier.Report) -> bytes:
+    """Summary and manifest, which tell of all the rest; the manifest's bytes."""
     outcome = {claim.name: claim.verdict for claim in report.claims}
     told = manifest.model_copy(update={"outcome": outcome, "delivery": report.delivery, "grade": report.grade})
     writer = bundle.Writer(part)
     writer.put(bundle.SUMMARY, [summary.text(told).encode()])
     whole = told.model_copy(update={"files": files | writer.files})
-    writer.put(bundle.MANIFEST, [whole.model_dump_json(indent=1).encode()])
+    data = whole.model_dump_json(indent=1).encode()
+    writer.put(bundle.MANIFEST, [data])
     writer.close()
+    return data
 
 
 async def _gather(work: _Export, message: Message, now: dt.datetime) -> Manifest:
@@ -270,8 +305,23 @@ async def _chain(work: _Export, about: About) -> None:
     entries = chain.entries_file(proof)
     work.writer.put(bundle.ENTRIES, [entries])
     work.writer.put(bundle.BLOCKS, [chain.blocks_file(proof, signer_of)])
+    await _head(work, proof)
     verdicts = verifier.verdicts_of(chain.read_entries(entries, about))
     work.writer.put(bundle.VERDICTS, [bundle.as_json(verdicts)])
+
+
+async def _head(work: _Export, proof: Proof) -> None:
+    """The head that was written outside the database over the blocks of these entries, where there is one already."""
+    last = max((block for block, _ in proof.paths.values()), default=0)
+    newest = proof.blocks[-1][0].number if proof.blocks else 0
+    head = await asyncio.to_thread(work.heads.covering, last, newest) if last else None
+    if head is None:
+        return
+    work.writer.put(bundle.HEAD, [head.data])
+    if (token := await asyncio.to_thread(work.heads.token, head)) is not None:
+        work.writer.put(bundle.HEAD_STAMP, [token])
+    if head.certificate in work.own:
+        work.named.append(work.own[head.certificate])
 
 
 def _certificates(work: _Export) -> None:

@@ -2,7 +2,7 @@
 
 A bundle is a zip. `bundle` says what lies in it and reads it as what it is, a stranger's file; `facts` holds its
 manifest; `chain` ties the message's journal entries to the signed blocks; `signers` knows whose certificate is whose;
-`verifier` goes over it claim by claim and says proven, not proven, or false; `summary` and `words` say it to people.
+`stamped` reads head and timestamps; `verifier` goes over it claim by claim and says proven, not proven, or false; `summary` and `words` say it to people.
 
     manifest.json                      every file with its SHA-256; what the message is
     tom-tat.txt                        the same for people, in Vietnamese; made from the manifest, and checked against it
@@ -11,8 +11,9 @@ manifest; `chain` ties the message's journal entries to the signed blocks; `sign
     statuses/MESSAGE.edxml             the statuses heard about it, or given by us
     certificates/SYSTEM/SHA256.pem     of everybody who signed
     journal/entries.json, blocks.json  the message's chain, its Merkle paths, and the blocks up to the newest
+    journal/head.json, head.tsr        the journal's head over these blocks, as it was written outside, and its timestamp
     verdicts.json                      what the gateway's checks said when it came, as the chained entries have it
-    timestamp.tsr                      RFC 3161, where a time-stamping authority vouched for it
+    timestamp.tsr                      RFC 3161 token over the manifest, which names all the rest by digest
 
 Nothing here reads anything but the bundle and the trust roots it is given; the readable detail of journal entries is
 not in it.

@@ -137,10 +137,7 @@ def agree(chained: tuple[Chained, ...], about: About) -> None:
 
 def check_blocks(data: bytes, chained: tuple[Chained, ...], check: CheckBlock) -> str:
     """`proven`, or why it is not: `no-block`, `newest-without-block`, or what `check` says. Raises `Broken`."""
-    try:
-        held = _Blocks.model_validate_json(data)
-    except (ValidationError, RecursionError):
-        raise Broken("form") from None
+    held = _held(data)
     blocks = _linked(held)
     paths = {each.seq: each for each in held.paths}
     if len(paths) != len(held.paths) or not paths.keys() <= {each.seq for each in chained}:
@@ -156,6 +153,19 @@ def check_blocks(data: bytes, chained: tuple[Chained, ...], check: CheckBlock) -
     if verdict != "proven":
         return verdict
     return "proven" if len(paths) == len(chained) else "newest-without-block"
+
+
+def reach(data: bytes) -> tuple[dict[int, Block], int]:
+    """The blocks by number, and the last one that holds an entry of the message (0: none does). Raises `Broken`."""
+    held = _held(data)
+    return _linked(held), max((each.block for each in held.paths), default=0)
+
+
+def _held(data: bytes) -> _Blocks:
+    try:
+        return _Blocks.model_validate_json(data)
+    except (ValidationError, RecursionError):
+        raise Broken("form") from None
 
 
 def _steps(path: _Path) -> tuple[Step, ...]:

@@ -77,7 +77,7 @@ class Manifest(_Part):
     receipts: tuple[ReceiptLine, ...] = ()
     statuses: tuple[StatusLine, ...] = ()
     files: dict[str, Sha256] = Field(default_factory=dict)
-    """All but the manifest itself."""
+    """All but the manifest itself and the timestamp over it."""
     delivery: Verdict = "not-proven"
     grade: Literal["signed-receipt", "acknowledged", "none"] = "none"
     outcome: dict[str, Verdict] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.evidence import chain, summary
+from gateway.evidence import chain, stamped, summary
 from gateway.evidence.bundle import (
     BLOCKS,
     DOCUMENT,
@@ -28,6 +28,7 @@ from gateway.evidence.bundle import (
     Bundle,
     safe,
 )
+from gateway.evidence.claim import Claim
 from gateway.evidence.edxml_file import EdxmlFile, readable, said, taken_apart
 from gateway.evidence.facts import About, ReceiptLine, StatusLine, Verdict
 from gateway.evidence.signers import LOCAL, Signers, named_by
@@ -35,28 +36,12 @@ from gateway.model import Direction
 from gateway.trust import edxml_signature, markup, receipts
 from gateway.trust.errors import SignatureInvalid
 from gateway.trust.keys import TrustStore, fingerprint
+from gateway.trust.pdf.trust_list import Known
 
 CANNOT_TELL = {"signer-unknown", "certificate-expired", "certificate-not-yet-valid"}
 UNSIGNED = {"axis-acknowledged", "gateway-kept"}
 """Receipts of the road over an axis that signs nothing."""
 MISSING, PURGED, NOT_ANCHORED = "missing", "purged", "not-anchored"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    name: str
-    """Its kind, and after a colon the file it is about where there are several."""
-    verdict: Verdict
-    reason: str = ""
-    """Code; empty where it is proven and nothing more is to be said."""
-    signer: str | None = None
-    """Who vouches for it: a trusted party's system id."""
-    detail: str = ""
-    """Ids, digests, names of fields and files."""
-
-    @property
-    def kind(self) -> str:
-        return self.name.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +74,17 @@ class _Case:
         return self.bundle.manifest.about
 
 
-def verify(bundle: Bundle, trust: TrustStore | None, *, complete: bool = True) -> Report:
-    """`complete=False`: of a bundle in the making, without manifest and summary. Raises `Unreadable`."""
+def verify(
+    bundle: Bundle,
+    trust: TrustStore | None,
+    authorities: Known = Known(),  # noqa: B008  # frozen
+    *,
+    complete: bool = True,
+) -> Report:
+    """`authorities`: CA certificates that time-stamping authorities may lead to. `complete=False`: of a bundle in the
+    making, without manifest and summary. Call it in a thread of its own. Raises `Unreadable`.
+    """
+    now = dt.datetime.now(dt.UTC)
     enclosed, certificates = _certificates(bundle)
     case = _Case(
         bundle, Signers(enclosed, trust), taken_apart(bundle.chunks(DOCUMENT)) if _has(bundle, DOCUMENT) else None
@@ -99,11 +93,13 @@ def verify(bundle: Bundle, trust: TrustStore | None, *, complete: bool = True) -
     receipted = [_receipt(case, line) for line in bundle.manifest.receipts]
     claims += [*receipted, _hops(case, receipted)]
     claims += [_status(case, line) for line in bundle.manifest.statuses]
-    claims += [_journal(case), _blocks(case), _verdicts(case), certificates, _timestamp(bundle)]
+    claims += [_journal(case), _blocks(case), _verdicts(case), certificates]
+    claims += stamped.head_and_stamp(bundle, case.signers, authorities, now)
     report = _concluded(case, tuple(claims), receipted)
     if not complete:
         return report
-    return replace(report, claims=(_files(bundle), _summary(bundle, report), *report.claims))
+    last = stamped.timestamp(bundle, authorities, now)
+    return replace(report, claims=(_files(bundle), _summary(bundle, report), *report.claims, last))
 
 
 def _has(bundle: Bundle, name: str) -> bool:
@@ -132,7 +128,7 @@ def _concluded(case: _Case, claims: tuple[Claim, ...], receipted: list[Claim]) -
 
 def _files(bundle: Bundle) -> Claim:
     listed = bundle.manifest.files
-    strangers = sorted(bundle.names - listed.keys() - {MANIFEST})
+    strangers = sorted(bundle.names - listed.keys() - {MANIFEST, TIMESTAMP})
     changed = [name for name in sorted(bundle.names & listed.keys()) if bundle.sha256(name) != listed[name]]
     if changed or strangers:
         return Claim("files", "false", "changed", detail=" ".join([*changed, *strangers]))
@@ -176,10 +172,6 @@ def _certificates(bundle: Bundle) -> tuple[list[tuple[str, x509.Certificate]], C
     if any(name.startswith("certificates/") for name in bundle.manifest.files.keys() - bundle.names) or not found:
         return found, Claim("certificates", "not-proven", MISSING)
     return found, Claim("certificates", "proven")
-
-
-def _timestamp(bundle: Bundle) -> Claim:
-    return Claim("timestamp", "not-proven", "not-checked" if _has(bundle, TIMESTAMP) else MISSING)
 
 
 # --- the edXML file ---------------------------------------------------------------------------------------------

@@ -27,7 +27,9 @@ CLAIMS: Final[Mapping[str, tuple[str, str]]] = {
     "blocks": ("Nhật ký nằm trong các khối đã ký", "The entries lie in signed blocks"),
     "verdicts": ("Kết quả kiểm tra đúng như nhật ký ghi", "The verdicts are those of the journal"),
     "certificates": ("Các chứng thư kèm theo", "The enclosed certificates"),
-    "timestamp": ("Dấu thời gian RFC 3161", "RFC 3161 timestamp"),
+    "head": ("Mốc nhật ký ghi ngoài cơ sở dữ liệu", "The journal's head, kept outside the database"),
+    "head-timestamp": ("Dấu thời gian RFC 3161 của mốc nhật ký", "RFC 3161 timestamp of the journal's head"),
+    "timestamp": ("Dấu thời gian RFC 3161 của gói", "RFC 3161 timestamp of the bundle"),
 }
 
 REASONS: Final[Mapping[str, tuple[str, str]]] = {
@@ -90,7 +92,28 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
         "bản tóm tắt kết luận khác với kết quả kiểm tra này",
         "it concludes otherwise than this examination",
     ),
-    "not-checked": ("có, nhưng lệnh này chưa kiểm tra", "is there, but this command does not check it"),
+    "head-forged": ("chữ ký của mốc không khớp", "its signature does not match"),
+    "head-of-earlier-blocks": (
+        "mốc không bao trùm các mục nhật ký của gói tin",
+        "it does not cover the message's entries",
+    ),
+    "head-of-other-blocks": ("mốc ghi chuỗi khối khác", "it speaks of another chain of blocks"),
+    "head-not-proven": (
+        "dấu thời gian đúng, nhưng mốc chưa được chứng minh",
+        "the token holds, but the head is not proven",
+    ),
+    "timestamp-form": ("không phải dấu thời gian RFC 3161", "not an RFC 3161 timestamp"),
+    "timestamp-imprint": ("dấu thời gian của dữ liệu khác", "the timestamp is over other data"),
+    "timestamp-bad": ("chữ ký của dấu thời gian không khớp", "the timestamp's signature does not match"),
+    "timestamp-early": ("dấu thời gian ở tương lai", "the timestamp lies in the future"),
+    "timestamp-untrusted": (
+        "cơ quan cấp dấu thời gian không nằm trong gốc tin cậy (--timestamp-trust)",
+        "its authority is not among the trust roots (--timestamp-trust)",
+    ),
+    "timestamp-revoked": (
+        "chứng thư của cơ quan cấp dấu thời gian đã bị thu hồi",
+        "the certificate of its authority was revoked",
+    ),
 }
 
 UNREADABLE: Final[Mapping[str, str]] = {

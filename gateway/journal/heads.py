@@ -161,13 +161,18 @@ class HeadFolder:
     def keep_token(self, head: Head, token: bytes) -> None:
         self._put(f"{head.number:08}.tsr", token)
 
-    def covering(self, block: int) -> Head | None:
-        """The first head that speaks of this block or a later one."""
+    def covering(self, block: int, last: int) -> Head | None:
+        """The first head that speaks of a block from `block` to `last`; rather one that is stamped."""
+        first = None
         for number in self._numbers():
             with suppress(ValueError):
-                if (head := read(self._bytes(number, ".json"))).position.block >= block:
+                head = read(self._bytes(number, ".json"))
+                if not block <= head.position.block <= last:
+                    continue
+                if self.stamped(head):
                     return head
-        return None
+                first = first or head
+        return first
 
     def examine(self, check: CheckHead | None, check_stamp: CheckStamp | None) -> HeadsReport:
         """Go over all of them. Without a check signatures, or timestamps, are not looked at.

@@ -12,14 +12,14 @@ import datetime as dt
 import hashlib
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from asn1crypto import cms, core, tsp
 from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
 from pyhanko.sign.validation.status import TimestampSignatureStatus
 from pyhanko_certvalidator import ValidationContext
-from pyhanko_certvalidator.errors import PathError, RevokedError
+from pyhanko_certvalidator.errors import PathError, RevokedError, ValidationError
 from pyhanko_certvalidator.policy_decl import (
     NO_REVOCATION,
     CertRevTrustPolicy,
@@ -161,14 +161,15 @@ def _context(authorities: Known, at: dt.datetime, rule: RevocationCheckingPolicy
 
 
 async def _demand_unrevoked(path: Any, authorities: Known, now: dt.datetime) -> None:
-    if not (authorities.crls or authorities.ocsps):
-        return
-    try:
-        await async_validate_path(_context(authorities, now, _SOFT), path)
-    except RevokedError:
-        raise SignatureInvalid("timestamp-revoked", "the certificate of its authority was revoked") from None
-    except PathError:
-        pass  # it ended since: an old list cannot say more
+    """Each list is asked as of its own time: that a newer one is due does not make a revoked certificate good."""
+    for each in authorities.crls:
+        at = min(now, each["tbs_cert_list"]["this_update"].native)
+        try:
+            await async_validate_path(_context(replace(authorities, crls=(each,), ocsps=()), at, _SOFT), path)
+        except RevokedError:
+            raise SignatureInvalid("timestamp-revoked", "the certificate of its authority was revoked") from None
+        except (ValidationError, PathError, ValueError, TypeError):
+            continue  # another issuer's list, or one from after the certificate's end
 
 
 def _name(certificate: Any) -> str:

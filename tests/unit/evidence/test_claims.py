@@ -43,7 +43,7 @@ def test_a_whole_bundle_proves_the_delivery_and_ends_with_0(whole, roots):
     code, told, false = verify(whole, roots)
     assert (code, told["delivery"], told["grade"], false) == (0, "proven", "signed-receipt", set())
     unproven = {each["claim"]: each["reason"] for each in told["claims"] if each["verdict"] != "proven"}
-    assert unproven == {"hops": "one-hop", "timestamp": "missing"}
+    assert unproven == {"hops": "one-hop", "head": "missing", "head-timestamp": "missing", "timestamp": "missing"}
     signers = {each["claim"].partition(":")[0]: each["signer"] for each in told["claims"] if each["signer"]}
     assert signers == {"signature": pki.GATEWAY, "receipt": pki.AXIS, "status": AGENCY}
 
@@ -154,6 +154,8 @@ def test_a_file_that_is_missing_leaves_its_claims_not_proven(whole, roots, tmp_p
     assert {each["claim"].partition(":")[0] for each in told["claims"] if each["reason"] == "missing"} == {
         *kinds,
         "files",
+        "head",
+        "head-timestamp",
         "timestamp",
     }
 
@@ -219,7 +221,7 @@ def test_the_summary_tells_names_times_in_vietnam_and_what_is_not_proven(whole):
     assert "Ký và đóng gói lúc 08:30:00 ngày 02/03/2026" in text  # 01:30 UTC
     assert f"- {AGENCY}: 03 (Đã tiếp nhận)" in text
     assert "mức chứng cứ: biên nhận có ký số (signed-receipt)" in text
-    assert "Dấu thời gian RFC 3161: CHƯA CHỨNG MINH" in text
+    assert "Dấu thời gian RFC 3161 của mốc nhật ký: CHƯA CHỨNG MINH" in text
 
 
 def test_a_sender_cannot_write_a_line_of_the_summary(whole):

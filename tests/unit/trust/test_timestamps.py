@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from asn1crypto import tsp
+from asn1crypto import crl, tsp
 
 from gateway.trust import timestamps
 from gateway.trust.errors import SignatureInvalid
@@ -94,3 +94,9 @@ def test_a_revoked_authority_takes_its_tokens_down_with_it(tmp_path):
     timestamps.checked(token, DATA, revoked.known(), NOW)
     (revoked.trust / "root.crl").write_bytes(revoked.pki.crl("root", NOW + 40 * DAY))
     assert code(token, DATA, revoked.known(), NOW + 40 * DAY) == "timestamp-revoked"
+
+
+def test_a_list_from_after_the_end_of_the_authority_s_certificate_says_nothing(authority, token):
+    late = authority.pki.crl("root", dt.datetime(2048, 2, 1, tzinfo=dt.UTC))
+    known = Known(authority.known().anchors, (crl.CertificateList.load(late),))
+    assert timestamps.checked(token, DATA, known, NOW + 9000 * DAY).at == NOW

@@ -24,7 +24,7 @@ DAY = dt.timedelta(days=1)
 REVOKED = "2025-06-01T00:00:00+0000"
 REVOKED_LATER = "2026-03-20T00:00:00+0000"
 PERSON, ORGAN = "person", "organ"
-_LONG = {"valid-from": "2024-01-01T00:00:00+0000", "valid-to": "2028-01-01T00:00:00+0000"}
+_LONG = {"valid-from": "2024-01-01T00:00:00+0000", "valid-to": "2048-01-01T00:00:00+0000"}
 _PAST = {"valid-from": "2024-01-01T00:00:00+0000", "valid-to": "2026-01-01T00:00:00+0000"}
 _TO_COME = {"valid-from": "2026-06-01T00:00:00+0000", "valid-to": "2028-01-01T00:00:00+0000"}
 _NAMES = {

@@ -23,6 +23,7 @@ from gateway.errors import Misconfigured, Rejection, StorageBroken
 from gateway.journal import DiskContents, HeadFolder, Journal
 from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Direction, Problem
+from gateway.outside.revocation import FetchedRevocation
 from gateway.pipeline import deadlines, heads, loops, reconcile
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.front_door import FrontDoor
@@ -33,7 +34,7 @@ from gateway.pipeline.intake import Intake
 from gateway.pipeline.local_axis import SYSTEM_ID, LocalAxis
 from gateway.pipeline.outgoing import Outgoing
 from gateway.pipeline.partners import AxisPartner, Partners
-from gateway.pipeline.pdfs import Pdfs
+from gateway.pipeline.pdfs import Pdfs, Revocation
 from gateway.pipeline.pull import PullOffice
 from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner, StageFunction
@@ -178,7 +179,15 @@ async def _pdfs(settings: Settings, contents: DiskContents, now: Callable[[], dt
     )
     policies = {each.name: Policy(each.pdf_signatures, section.unexamined) for each in settings.office}
     async with PdfExaminer(options) as examiner:
-        yield Pdfs(contents, examiner, policies, now)
+        yield Pdfs(contents, examiner, policies, now, revocation=_revocation(settings, now))
+
+
+def _revocation(settings: Settings, now: Callable[[], dt.datetime]) -> Revocation | None:
+    section = settings.pdf
+    if section.revocation == "off" or not section.revocation_hosts:
+        return None
+    source = FetchedRevocation(settings.data_dir / "revocation", section.revocation_hosts, now)
+    return Revocation(source, section.revocation == "hard")
 
 
 def written_heads(settings: Settings, journal: Journal, keys: Keys, now: Callable[[], dt.datetime]) -> Heads:

@@ -167,7 +167,9 @@ class PdfSection(_Section):
     trust: Path = Path("pdf-trust")
     """CA certificates they may lead to, `*.pem`; each is an anchor. Empty: no signer is known."""
     revocation_answers: Path | None = None
-    """Folder of revocation lists and OCSP answers at hand, `*.crl` and `*.ocsp`; nothing is fetched."""
+    """Folder of revocation lists and OCSP answers at hand, `*.crl` and `*.ocsp`."""
+    revocation_hosts: tuple[str, ...] = ()
+    """Hosts that may be asked where certificates of trusted issuers name them, `host` or `host:port`; no others ever."""
     revocation: Literal["soft", "hard", "off"] = "soft"
     """Where no answer is at hand: `soft` says so, `hard` confirms nothing."""
     unexamined: Literal["refuse", "warn"] = "refuse"

@@ -49,6 +49,37 @@ class Timestamper(Protocol):
         """A checked RFC 3161 token over `data`, in DER. Raises `Unreachable`, or another `GatewayError` for a bad answer."""
 
 
+class Asked(Protocol):
+    """Where a revocation answer may be had (`gateway.trust.pdf.RevocationAsk`)."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def request(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What became of asking."""
+
+    files: tuple[Path, ...] = ()
+    """Answers at hand, kept for good under their digests: `SHA256.crl`, `SHA256.ocsp`. None of them is verified yet."""
+    failed: bool = False
+    """Somebody who may be asked could not be: later there may be more."""
+
+
+class RevocationAnswers(Protocol):
+    """Fetches revocation answers, and keeps them."""
+
+    async def answers(self, asks: Sequence[Asked]) -> Answered:
+        """Raises nothing for what others do."""
+
+    def useless(self, asks: Sequence[Asked]) -> None:
+        """The answers to these told nothing: do not serve them again."""
+
+
 # --- axis -------------------------------------------------------------------------------------------------------
 
 

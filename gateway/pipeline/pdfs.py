@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from gateway.edxml.sniff import PDF, sniff
 from gateway.errors import Busy
 from gateway.model import Content, Problem
-from gateway.ports import Contents
+from gateway.ports import Contents, RevocationAnswers
 from gateway.rules import secrets_in_text
 from gateway.rules.signatures import Judgement, Policy, judge
 from gateway.trust.pdf import PdfExaminer, PdfReport
@@ -58,6 +59,15 @@ class Looked:
         return {"pdfs": " ".join(str(each["verdict"]) for each in self.detail)} if self.detail else {}
 
 
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Whom to ask about revocation."""
+
+    source: RevocationAnswers
+    demanded: bool
+    """Whether a signature confirms nothing without an answer."""
+
+
 class Pdfs:
     def __init__(
         self,
@@ -66,17 +76,20 @@ class Pdfs:
         policies: Mapping[str, Policy],
         now: Callable[[], dt.datetime],
         patterns: Sequence[secrets_in_text.Pattern] = secrets_in_text.DEFAULT,
+        revocation: Revocation | None = None,
     ) -> None:
         self._contents = contents
         self._examiner = examiner
         self._policies = policies
         self._now = now
         self._patterns = patterns
+        self._revocation = revocation
 
     async def look(self, attachments: Iterable[Content | None], offices: Iterable[str]) -> Looked:
         """At all of them, for the offices concerned: the one that sends, or those that receive.
 
-        Raises `Busy` where no worker can be started.
+        Raises `Busy` where no worker can be started, or where what an office requires hangs on a revocation answer that
+        cannot be had now.
         """
         policies = [policy for name in offices if (policy := self._policies.get(name, Policy())).mode != "off"]
         if not policies:
@@ -84,7 +97,8 @@ class Pdfs:
         held = [(f"attachments[{index}]", content) for index, content in enumerate(attachments) if content]
         pdfs = [(field, content) for field, content in held if await self._is_pdf(content)]
         try:
-            reports = await asyncio.gather(*(self._examined(content) for _, content in pdfs))
+            required = any(policy.mode == "require" for policy in policies)
+            reports = await asyncio.gather(*(self._examined(content, required=required) for _, content in pdfs))
         except WorkerBroken as error:  # our fault, not the document's: no verdict on it
             raise Busy(error.code, "PDFs cannot be examined at the moment", after=RETRY_SECONDS) from error
         found = [(field, report) for (field, _), report in zip(pdfs, reports, strict=True)]
@@ -95,8 +109,29 @@ class Pdfs:
             detail=tuple({"field": field, **as_detail(report)} for field, report in found),
         )
 
-    async def _examined(self, content: Content) -> PdfReport:
-        return await self._examiner.examine(self._contents.open(content), now=self._now(), text=True)
+    async def _examined(self, content: Content, *, required: bool) -> PdfReport:
+        """With what can be learnt of revocation: first what is small, then what is left."""
+        report, files, failed = await self._examine(content), dict[Path, None](), False
+        for second in (False, True):
+            asks = [each for each in report.asks if each.second is second]
+            if self._revocation is None or not asks:
+                continue
+            found = await self._revocation.source.answers(asks)
+            failed = failed or found.failed
+            if not found.files:
+                continue
+            files.update(dict.fromkeys(found.files))
+            again = await self._examine(content, tuple(files))
+            if not again.signatures:
+                break  # it was too much with the answers: then without
+            report = replace(again, answers=tuple(each.name for each in files))
+            self._revocation.source.useless([each for each in report.asks if each in asks])
+        if failed and report.asks and required and self._revocation and self._revocation.demanded:
+            raise Busy("revocation-unreachable", "revocation cannot be asked about now", after=RETRY_SECONDS)
+        return report
+
+    async def _examine(self, content: Content, answers: Sequence[Path] = ()) -> PdfReport:
+        return await self._examiner.examine(self._contents.open(content), now=self._now(), text=True, answers=answers)
 
     async def _is_pdf(self, content: Content) -> bool:
         head = bytearray()

@@ -5,6 +5,7 @@
     reading     opening a PDF for its signatures, and what it brings along to prove them
     signatures  whose they are, intact, trusted, revoked; what was changed afterwards
     signer      a person or an organisation?
+    asking      where it could be learnt whether a certificate was revoked; fetching is the parent's business
     text        the text layer
     trust_list  CA certificates and revocation answers at hand
     report      what became known
@@ -15,7 +16,17 @@ What follows from a report is policy: `gateway.rules.signatures`, `gateway.rules
 
 from gateway.trust.pdf.examiner import PdfExaminer
 from gateway.trust.pdf.options import Limits, PdfOptions
-from gateway.trust.pdf.report import PdfReport, PdfSignature, PdfText, Signer
+from gateway.trust.pdf.report import PdfReport, PdfSignature, PdfText, RevocationAsk, Signer
 from gateway.trust.pdf.signer import KindRule
 
-__all__ = ["KindRule", "Limits", "PdfExaminer", "PdfOptions", "PdfReport", "PdfSignature", "PdfText", "Signer"]
+__all__ = [
+    "KindRule",
+    "Limits",
+    "PdfExaminer",
+    "PdfOptions",
+    "PdfReport",
+    "PdfSignature",
+    "PdfText",
+    "RevocationAsk",
+    "Signer",
+]

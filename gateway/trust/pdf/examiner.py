@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -60,16 +60,22 @@ class PdfExaminer:
         assert self._folder is not None
         self._folder.cleanup()
 
-    async def examine(self, pdf: Path | AsyncIterator[bytes], *, now: dt.datetime, text: bool = False) -> PdfReport:
-        """Judge at `now`; with `text`, its text layer comes along. Raises nothing for anything a file can do."""
+    async def examine(
+        self,
+        pdf: Path | AsyncIterator[bytes],
+        *,
+        now: dt.datetime,
+        text: bool = False,
+        answers: Sequence[Path] = (),
+    ) -> PdfReport:
+        """Judge at `now`; with `text`, its text layer comes along. `answers`: files of revocation answers beside those of
+        the options. Raises nothing for anything a file can do.
+        """
+        order = {"now": now.isoformat(), "text": text, "answers": [str(each) for each in answers]}
         async with self._turns:
             if isinstance(pdf, Path):
                 size = (await asyncio.to_thread(pdf.stat)).st_size
-                return (
-                    unexamined("too-large")
-                    if size > self._options.limits.bytes
-                    else await self._examine(pdf, now, text=text)
-                )
+                return unexamined("too-large") if size > self._options.limits.bytes else await self._examine(pdf, order)
             assert self._folder is not None, "used outside `async with`"
             with tempfile.NamedTemporaryFile(dir=self._folder.name) as file:
                 left = self._options.limits.bytes
@@ -79,14 +85,14 @@ class PdfExaminer:
                         return unexamined("too-large")
                     file.write(chunk)
                 file.flush()
-                return await self._examine(Path(file.name), now, text=text)
+                return await self._examine(Path(file.name), order)
 
-    async def _examine(self, path: Path, now: dt.datetime, *, text: bool) -> PdfReport:
+    async def _examine(self, path: Path, order: Mapping[str, object]) -> PdfReport:
         worker = self._idle.pop() if self._idle else await _Worker.start(self._options)
         report = unexamined("died")
         try:
             async with asyncio.timeout(self._options.limits.wall_seconds):
-                report = await worker.ask({"path": str(path), "now": now.isoformat(), "text": text})
+                report = await worker.ask({"path": str(path), **order})
         except TimeoutError:
             report = unexamined("time")
         finally:  # a cancelled caller leaves a worker amid a file: that one must not meet the next

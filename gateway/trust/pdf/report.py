@@ -80,6 +80,18 @@ class PdfText:
 
 
 @dataclass(frozen=True, slots=True)
+class RevocationAsk:
+    """Where it could be learnt whether a certificate was revoked; only of certificates that the trust list vouches for."""
+
+    kind: Literal["ocsp", "crl"]
+    url: str
+    request: str = ""
+    """Of `ocsp`: the request in base64. It carries no nonce, so that one answer serves until it ends."""
+    second: bool = False
+    """Only where the others did not help: the list, often large, of an issuer who also answers by OCSP."""
+
+
+@dataclass(frozen=True, slots=True)
 class PdfReport:
     verdict: Verdict
     signatures: tuple[PdfSignature, ...] = ()
@@ -87,6 +99,10 @@ class PdfReport:
     """Codes about the whole file, e.g. `encrypted`, `time`, `changed-after-last-signature`."""
     text: PdfText | None = None
     """None where it was not asked for."""
+    asks: tuple[RevocationAsk, ...] = ()
+    """What could be fetched where revocation is unknown."""
+    answers: tuple[str, ...] = ()
+    """Names of the fetched revocation answers it was judged with: `SHA256.crl`, `SHA256.ocsp`."""
 
 
 _REPORT = TypeAdapter(PdfReport)
@@ -99,7 +115,7 @@ def to_json(report: PdfReport) -> bytes:
 
 def as_detail(report: PdfReport) -> dict[str, Any]:
     """For the journal's erasable detail and the API: all but the text itself."""
-    return _REPORT.dump_python(report, mode="json", exclude_defaults=True, exclude={"text": {"content"}})  # type: ignore[no-any-return]  # a dataclass gives a dict
+    return _REPORT.dump_python(report, mode="json", exclude_defaults=True, exclude={"text": {"content"}, "asks": True})  # type: ignore[no-any-return]  # a dataclass gives a dict
 
 
 def from_json(line: bytes) -> PdfReport:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Literal
 
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -44,6 +44,7 @@ from pyhanko_certvalidator.policy_decl import (
 )
 from pyhanko_certvalidator.validate import async_validate_path
 
+from gateway.trust.pdf.asking import MOST_ASKS, asks_of
 from gateway.trust.pdf.options import PdfOptions
 from gateway.trust.pdf.reading import Answers, Field, attached_to, open_pdf, store_of
 from gateway.trust.pdf.report import PdfReport, PdfSignature, Verdict
@@ -92,6 +93,8 @@ class _Bench:
     brought: Answers
     now: dt.datetime
     strict: bool
+    doubted: list[Any] = field(default_factory=list)
+    """Paths of which it is not known whether they are revoked."""
 
     def context(self, at: dt.datetime, rule: RevocationCheckingPolicy = NO_REVOCATION) -> ValidationContext:
         return ValidationContext(
@@ -114,26 +117,27 @@ async def examine(file: BinaryIO, options: PdfOptions, known: Known, now: dt.dat
         return PdfReport("unsigned", findings=findings)
     bench = _Bench(options, known, store_of(opened.reader), now, opened.strict)
     signatures = await _judge(opened.reader, opened.fields, bench)
+    asks = tuple(dict.fromkeys(ask for path in bench.doubted for ask in asks_of(path)))[:MOST_ASKS]
     last = next((each for each in reversed(signatures) if each.type == "signature"), None)
     if last and last.changed_after not in {"nothing", "maintenance", "unknown"}:
         findings += ("changed-after-last-signature",)
-    return PdfReport(_overall(signatures), signatures, findings)
+    return PdfReport(_overall(signatures), signatures, findings, asks=asks)
 
 
 async def _judge(reader: PdfFileReader, fields: Sequence[Field], bench: _Bench) -> tuple[PdfSignature, ...]:
     """In the order of the revisions. Timestamps first: what comes before one existed by then."""
     judged: list[tuple[int, PdfSignature]] = []
     read: list[EmbeddedPdfSignature] = []
-    for field in fields:
+    for signed in fields:
         try:
-            if str(field.value.get_object().get("/SubFilter")) not in _SUBFILTERS:
-                judged.append((-1, PdfSignature(field.name, "signature", "indeterminate", ("kind-unsupported",))))
+            if str(signed.value.get_object().get("/SubFilter")) not in _SUBFILTERS:
+                judged.append((-1, PdfSignature(signed.name, "signature", "indeterminate", ("kind-unsupported",))))
                 continue
-            read.append(EmbeddedPdfSignature(reader, field.widget, field.name))
+            read.append(EmbeddedPdfSignature(reader, signed.widget, signed.name))
         except (MemoryError, RecursionError):
             raise
-        except Exception:  # noqa: BLE001  # what is in the field is as hostile as the rest of the file
-            judged.append((-1, _unreadable(field.name, "signature")))
+        except Exception:  # noqa: BLE001  # what is in the signed is as hostile as the rest of the file
+            judged.append((-1, _unreadable(signed.name, "signature")))
     proofs: list[tuple[int, dt.datetime]] = []
     for one in (each for each in read if each.sig_object_type == "/DocTimeStamp"):
         found = await _safely(one, "timestamp", _timestamp(one, bench))
@@ -177,6 +181,7 @@ async def _signature(one: EmbeddedPdfSignature, bench: _Bench, proven: dt.dateti
     revocation = _Revocation()
     if status.trusted and bench.options.revocation != "off":
         revocation = await _revocation(status.validation_path, bench, proven or bench.now)
+        bench.doubted.extend([status.validation_path] if revocation.verdict == "unknown" else [])
     failed = _failures(one, status, revocation)
     doubts = _doubts(status, revocation, bench, proven or bench.now)
     if revocation.verdict == "unknown" and "revocation-unknown" not in doubts:

@@ -37,6 +37,12 @@ class TrustList:
         return self._known
 
 
+def with_answers(known: Known, files: Sequence[Path]) -> Known:
+    """The same, and these revocation answers."""
+    more = _read(files)
+    return Known(known.anchors, known.crls + more.crls, known.ocsps + more.ocsps, known.unreadable + more.unreadable)
+
+
 def _read(files: Sequence[Path]) -> Known:
     found: dict[str, list[Any]] = {ending: [] for ending in _READERS}
     unreadable = []

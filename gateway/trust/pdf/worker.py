@@ -1,6 +1,6 @@
 """The process that touches hostile PDFs: `python -m gateway.trust.pdf.worker`, one JSON line in, one out.
 
-The first line is its options; then, per file, where the bytes are and the time to judge at. It has a ceiling on memory
+The first line is its options; then, per file, where the bytes are, the time to judge at, and revocation answers at hand. It has a ceiling on memory
 and on processor time per file, writes no file, starts no process and opens no connection: those are refused inside the
 interpreter. It ends when its input ends. What goes wrong outside the file's own doing is answered by its death, which
 `examiner` reports.
@@ -15,6 +15,7 @@ import json
 import logging
 import resource
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +25,7 @@ from gateway.trust.pdf import signatures, text
 from gateway.trust.pdf.options import PdfOptions
 from gateway.trust.pdf.reading import Unexaminable
 from gateway.trust.pdf.report import OUT_OF_MEMORY, PdfReport, PdfText, to_json, unexamined
-from gateway.trust.pdf.trust_list import TrustList
+from gateway.trust.pdf.trust_list import TrustList, with_answers
 
 _FORBIDDEN = (
     "subprocess.Popen",
@@ -77,7 +78,8 @@ def _examined(
     file: BinaryIO, order: dict[str, Any], options: PdfOptions, trust: TrustList, loop: asyncio.AbstractEventLoop
 ) -> PdfReport:
     now = dt.datetime.fromisoformat(order["now"])
-    signed = loop.run_until_complete(signatures.examine(file, options, trust.known(), now))
+    known = with_answers(trust.known(), [Path(each) for each in order["answers"]])
+    signed = loop.run_until_complete(signatures.examine(file, options, known, now))
     if not order["text"]:
         return signed
     file.seek(0)
@@ -88,7 +90,7 @@ def _examined(
         findings += ("text-memory",)
     except RecursionError:
         findings += ("text-too-deep",)
-    return PdfReport(signed.verdict, signed.signatures, findings, content)
+    return replace(signed, findings=findings, text=content)
 
 
 def _confine(options: PdfOptions) -> None:

@@ -84,7 +84,7 @@ def _service(name, usage, **more):
 
 
 class Pki:
-    def __init__(self, folder, *, tsa_revoked=False):
+    def __init__(self, folder, *, tsa_revoked=False, address="http://pki.invalid"):
         for name in _NAMES:
             rsa_like_theirs = name in {PERSON, ORGAN}
             key = rsa.generate_private_key(65537, 2048) if rsa_like_theirs else ec.generate_private_key(ec.SECP256R1())
@@ -95,7 +95,7 @@ class Pki:
         revoked = {"revocation": {"revoked-since": REVOKED, "reason": "key_compromise"}}
         later = {"revocation": {"revoked-since": REVOKED_LATER, "reason": "key_compromise"}} if tsa_revoked else {}
         config = {
-            "external-url-prefix": "http://pki.invalid",
+            "external-url-prefix": address,
             "keysets": {"k": {"path-prefix": ".", "keys": {name: {"path": f"{name}.pem"} for name in _NAMES}}},
             "pki-architectures": {
                 "pki": {
@@ -136,12 +136,14 @@ class Pki:
     def crl(self, name, at=NOW):
         return self._arch.service_registry.get_crl(ServiceLabel(name), at).dump()
 
+    def ocsp_answer(self, request, at=NOW):
+        responder = self._arch.service_registry.summon_responder(ServiceLabel("ca"), at_time=at)
+        return responder.build_ocsp_response(asn1_ocsp.OCSPRequest.load(request)).dump()
+
     def ocsp(self, name, at=NOW):
         subject, issuer = (x509.load_der_x509_certificate(self.certificate(each).dump()) for each in (name, "ca"))
         request = ocsp.OCSPRequestBuilder().add_certificate(subject, issuer, hashes.SHA1()).build()
-        responder = self._arch.service_registry.summon_responder(ServiceLabel("ca"), at_time=at)
-        asked = asn1_ocsp.OCSPRequest.load(request.public_bytes(serialization.Encoding.DER))
-        return responder.build_ocsp_response(asked).dump()
+        return self.ocsp_answer(request.public_bytes(serialization.Encoding.DER), at)
 
     async def sign(self, pdf, *names, stamped_at=None, sub_filter=fields.SigSeedSubFilter.PADES):
         """Signed by each in turn."""

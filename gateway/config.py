@@ -180,8 +180,7 @@ class PdfSection(_Section):
 
 class JournalSection(_Section):
     heads: Path | None = None
-    """Folder of the journal's daily heads, best on another disk or a share that nobody may overwrite; `heads` in
-    `data_dir` when left out."""
+    """Folder of the journal's daily heads, best on another disk or a WORM share; `heads` in `data_dir` when left out."""
 
 
 class TimestampsSection(_Section):
@@ -213,7 +212,7 @@ class Settings(BaseSettings):
     keys: Path = Path("keys")
     """Our key pairs, `NAME.key.pem` beside `NAME.crt.pem`; several may be valid at once."""
     trust: Path = Path("trust")
-    """Parties we trust: `<system id>/*.pem`, and `<system id>/organs.txt` for whom each may speak."""
+    """Parties we trust: `<system id>/*.pem`, `organs.txt` for whom each may speak, `*.crl.pem` for what was revoked."""
     office_api: Listener = Listener(port=8080)
     operators: Listener = Listener(port=8081)
     limits: Limits = Limits()

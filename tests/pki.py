@@ -106,6 +106,18 @@ def write_trust(folder: Path, *members: Member, organs: tuple[str, ...] = ("*",)
     return folder
 
 
+def revocation_list(*members: Member, since: dt.datetime = NOW, lost: dt.datetime | None = None) -> bytes:
+    """Of the throw-away CA, in PEM. `lost`: since when the keys may have been somebody else's."""
+    made = x509.CertificateRevocationListBuilder().issuer_name(_named("Throw-away CA"))
+    made = made.last_update(NOW - YEAR).next_update(NOW + YEAR)
+    for member in members:
+        one = x509.RevokedCertificateBuilder().serial_number(member.certificate.serial_number).revocation_date(since)
+        if lost is not None:
+            one = one.add_extension(x509.InvalidityDate(lost.replace(tzinfo=None)), critical=False)
+        made = made.add_revoked_certificate(one.build())
+    return made.sign(private_key("Throw-away CA"), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
 def trust(*members: Member, organs: tuple[str, ...] = ("*",)):
     from gateway.trust.keys import Party, TrustStore
 

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -132,9 +132,8 @@ def _systems(message: Message, settings: Settings) -> tuple[str, str]:
 def _with_us(trust: TrustStore, system_id: str, ring: Sequence[x509.Certificate]) -> TrustStore:
     known = trust.parties.get(system_id)
     ours = tuple(each for each in ring if trust.owner(_der(each)) is None)
-    party = Party(
-        system_id, (*(known.certificates if known else ()), *ours), known.organs if known and known.organs else ("*",)
-    )
+    known = known or Party(system_id, ())
+    party = replace(known, certificates=(*known.certificates, *ours), organs=known.organs or ("*",))
     return TrustStore((*(each for name, each in trust.parties.items() if name != system_id), party))
 
 

@@ -230,6 +230,7 @@ _SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "signer-unknown": "Người ký không nằm trong danh sách tin cậy.",
         "certificate-expired": "Chứng thư đã hết hiệu lực tại thời điểm kiểm tra.",
         "certificate-not-yet-valid": "Chứng thư chưa có hiệu lực tại thời điểm kiểm tra.",
+        "certificate-revoked": "Chứng thư đã bị thu hồi tại thời điểm kiểm tra.",
         "stale": "Thời điểm ký nằm ngoài khoảng thời gian cho phép.",
         "not-covered": "Chữ ký không bao trùm phần nội dung cần bảo vệ.",
         "algorithm": "Thuật toán không được chấp nhận.",

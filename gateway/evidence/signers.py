@@ -39,7 +39,10 @@ class Signers:
             if _fingerprint(certificate) not in self.certificates:
                 self._note(certificate)
                 parties.setdefault(system_id, []).append(certificate)
-        self.store = TrustStore(tuple(Party(name, tuple(found), ("*",)) for name, found in parties.items()))
+        lists = {party.system_id: party.lists for party in (trust.parties.values() if trust else ())}
+        self.store = TrustStore(
+            tuple(Party(name, tuple(found), ("*",), lists.get(name, ())) for name, found in parties.items())
+        )
 
     def _note(self, certificate: x509.Certificate) -> str:
         digest = _fingerprint(certificate)

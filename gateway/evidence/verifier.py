@@ -38,7 +38,7 @@ from gateway.trust.errors import SignatureInvalid
 from gateway.trust.keys import TrustStore, fingerprint
 from gateway.trust.pdf.trust_list import Known
 
-CANNOT_TELL = {"signer-unknown", "certificate-expired", "certificate-not-yet-valid"}
+CANNOT_TELL = {"signer-unknown", "certificate-expired", "certificate-not-yet-valid", "certificate-revoked"}
 UNSIGNED = {"axis-acknowledged", "gateway-kept"}
 """Receipts of the road over an axis that signs nothing."""
 MISSING, PURGED, NOT_ANCHORED = "missing", "purged", "not-anchored"

@@ -53,6 +53,7 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
         "chứng thư chưa có hiệu lực lúc ký",
         "the certificate was not yet valid when it signed",
     ),
+    "certificate-revoked": ("chứng thư đã bị thu hồi lúc ký", "the certificate had been revoked when it signed"),
     "signature-bad": ("chữ ký không khớp với nội dung", "the signature does not match"),
     "signature-missing": ("không có chữ ký", "there is no signature"),
     "signature-invalid": ("chữ ký không khớp với nội dung", "the signature does not match"),

@@ -52,7 +52,16 @@ _ONCE = {
 _COVERED = {f"{_NS}MessageHeader", f"{_NS}edXMLManifest"}
 """Counted as lines where they belong, and looked for nowhere else."""
 
-_CANNOT_TELL = frozenset({"algorithm", "signer-unknown", "certificate-expired", "certificate-not-yet-valid", "not-xml"})
+_CANNOT_TELL = frozenset(
+    {
+        "algorithm",
+        "signer-unknown",
+        "certificate-expired",
+        "certificate-not-yet-valid",
+        "certificate-revoked",
+        "not-xml",
+    }
+)
 """Also what lxml does not take for XML although the liberal reader did: prefixes that nobody declared."""
 
 

@@ -9,6 +9,6 @@ class SignatureInvalid(GatewayError):
     """A signature does not prove what it should.
 
     Codes: `not-xml`, `signature-missing`, `signature-bad`, `signer-unknown`, `certificate-expired`,
-    `certificate-not-yet-valid`, `stale`, `not-covered`, `algorithm`, `form`. What it means for a message is decided by whoever asked: for a reply it is a
+    `certificate-not-yet-valid`, `certificate-revoked`, `stale`, `not-covered`, `algorithm`, `form`. What it means for a message is decided by whoever asked: for a reply it is a
     failed call, never a rejection.
     """

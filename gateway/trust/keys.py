@@ -1,7 +1,7 @@
 """Our key pairs and the parties we trust, loaded once and reread when their files change.
 
 Trust is by pinned leaf certificate: a certificate is a party's because its file lies in the party's folder, whoever
-issued it, and it is good while it is valid at the reference time. Reading a key costs tens of milliseconds, so nothing
+issued it, and it is good while it is valid at the reference time and no revocation list at hand names it (`revoked`). Reading a key costs tens of milliseconds, so nothing
 here is loaded per call.
 """
 
@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from gateway.errors import Misconfigured, NeedsOperator
 from gateway.model import Problem
-from gateway.trust import policy
+from gateway.trust import policy, revoked
 from gateway.trust.errors import SignatureInvalid
+from gateway.trust.revoked import RevocationList
 
 _log = structlog.get_logger(__name__)
 
@@ -96,6 +97,8 @@ class Party:
     certificates: tuple[x509.Certificate, ...]
     organs: tuple[str, ...] = ()
     """Codes and patterns it may speak for."""
+    lists: tuple[RevocationList, ...] = ()
+    """That may name its certificates."""
 
 
 class TrustStore:
@@ -105,9 +108,12 @@ class TrustStore:
         """Raises `Misconfigured` if two parties share a certificate: nobody could tell who signed."""
         self.parties: Mapping[str, Party] = MappingProxyType({party.system_id: party for party in parties})
         self._pinned: dict[bytes, tuple[Party, x509.Certificate]] = {}
+        self._revoked: dict[bytes, dt.datetime] = {}
         for party in parties:
             for certificate in party.certificates:
                 der = certificate.public_bytes(serialization.Encoding.DER)
+                if (revoked_since := revoked.since(certificate, party.lists)) is not None:
+                    self._revoked[der] = revoked_since
                 other = self._pinned.setdefault(der, (party, certificate))[0]
                 if other is not party:
                     raise Misconfigured(
@@ -116,18 +122,25 @@ class TrustStore:
 
     @classmethod
     def load(cls, folder: Path) -> TrustStore:
-        """Reads `<system id>/*.pem` and `<system id>/organs.txt`. Raises `Misconfigured` with every problem found."""
+        """Reads `<system id>/*.pem`, `<system id>/organs.txt`, and revocation lists, `<system id>/*.crl.pem` and `*.crl.pem`.
+
+        Raises `Misconfigured` with every problem found.
+        """
         parties: list[Party] = []
         problems: list[Problem] = []
+        of_all = _lists(folder, problems)
         for home in sorted(path for path in folder.glob("*") if path.is_dir()):
             found: list[x509.Certificate] = []
             for path in sorted(home.glob("*.pem")):
+                if path.name.endswith(revoked.ENDING):
+                    continue
                 try:
                     found.append(_certificate(path))
                 except (OSError, ValueError, UnsupportedAlgorithm) as exc:
                     problems.append(Problem(str(path), "certificate", _why(exc)))
             try:
-                parties.append(Party(home.name, tuple(found), _organs(home / "organs.txt")))
+                lists = (*of_all, *_lists(home, problems))
+                parties.append(Party(home.name, tuple(found), _organs(home / "organs.txt"), lists))
             except (OSError, ValueError) as exc:
                 problems.append(Problem(str(home / "organs.txt"), "organs", _why(exc)))
         if problems:
@@ -142,7 +155,7 @@ class TrustStore:
         """The party's own certificate of these bytes, valid at that time.
 
         Raises `SignatureInvalid`: `signer-unknown` for a stranger or another party, `certificate-expired`,
-        `certificate-not-yet-valid`.
+        `certificate-not-yet-valid`, `certificate-revoked`.
         """
         found = self._pinned.get(der)
         if found is None:
@@ -151,16 +164,23 @@ class TrustStore:
         if party.system_id != system_id:
             raise SignatureInvalid("signer-unknown", f"signed by {party.system_id}, not by {system_id}")
         policy.demand_validity(certificate, at)
+        if (since := self._revoked.get(der)) is not None and since <= at:
+            raise SignatureInvalid("certificate-revoked", f"revoked {since.isoformat()}, used {at.isoformat()}")
         return certificate
 
     def certificates(self, system_id: str, at: dt.datetime) -> tuple[x509.Certificate, ...]:
-        """The party's certificates valid at that time; none for a stranger."""
+        """The party's certificates valid and not revoked at that time; none for a stranger."""
         party = self.parties.get(system_id)
         return tuple(
             certificate
             for certificate in (party.certificates if party else ())
             if certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+            and not self._is_revoked(certificate, at)
         )
+
+    def _is_revoked(self, certificate: x509.Certificate, at: dt.datetime) -> bool:
+        since = self._revoked.get(certificate.public_bytes(serialization.Encoding.DER))
+        return since is not None and since <= at
 
     def may_speak(self, system_id: str, organ: str) -> bool:
         party = self.parties.get(system_id)
@@ -267,6 +287,16 @@ def _certificate(path: Path) -> x509.Certificate:
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < policy.LEAST_KEY_BITS:
         raise ValueError(f"not an RSA key of at least {policy.LEAST_KEY_BITS} bits")
     return found[0]
+
+
+def _lists(folder: Path, problems: list[Problem]) -> tuple[RevocationList, ...]:
+    found = []
+    for path in sorted(folder.glob(f"*{revoked.ENDING}")):
+        try:
+            found.append(revoked.load(path))
+        except (OSError, ValueError) as exc:
+            problems.append(Problem(str(path), "revocation-list", _why(exc)))
+    return tuple(found)
 
 
 def _organs(path: Path) -> tuple[str, ...]:

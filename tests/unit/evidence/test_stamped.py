@@ -1,6 +1,7 @@
 """What others' word proves of a bundle: timestamps over it, and the journal's head over its blocks."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -193,3 +194,10 @@ def test_an_older_head_does_not_cover_newer_entries(ran, whole):
     assert folder.covering(1, last).number == 1
     assert folder.covering(last + 1, last + 9) is None
     assert folder.covering(1, last - 1) is None
+
+
+def test_a_receipt_from_after_its_signer_was_revoked_is_not_proven(ran, whole, tmp_path):
+    roots = shutil.copytree(ran / "roots", tmp_path / "roots")
+    (roots / "ca.crl.pem").write_bytes(pki.revocation_list(pki.valid(pki.AXIS), since=pki.NOW - 365 * DAY))
+    code, told, false = verify(whole, roots)
+    assert (code, claim(told, "receipt"), false) == (1, ("not-proven", "certificate-revoked"), set())

@@ -76,6 +76,9 @@ def verify(
         Path | None,
         typer.Option(help="CA certificates of time-stamping authorities, `*.pem`; lists of revoked ones, `*.crl`."),
     ] = None,
+    pdf_trust: Annotated[
+        Path | None, typer.Option(help="CA certificates of PDF signers, `*.pem`: examine the PDFs again.")
+    ] = None,
     language: Annotated[Language, typer.Option(help="Language of the answer.")] = Language.VI,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -85,7 +88,7 @@ def verify(
     """
     missing = [
         Problem(option, "missing", f"{folder} is not a folder")
-        for option, folder in (("--trust", trust), ("--timestamp-trust", timestamp_trust))
+        for option, folder in (("--trust", trust), ("--timestamp-trust", timestamp_trust), ("--pdf-trust", pdf_trust))
         if folder is not None and not folder.is_dir()
     ]
     if missing:
@@ -94,7 +97,7 @@ def verify(
     authorities = TrustList(timestamp_trust, timestamp_trust).known() if timestamp_trust else Known()
     try:
         with bundle.opened(file) as opened:
-            manifest, report = opened.manifest, examine(opened, store, authorities)
+            manifest, report = opened.manifest, examine(opened, store, authorities, pdf_trust)
     except Unreadable as error:
         why = error.message if language is Language.EN else words.UNREADABLE.get(error.code, error.message)
         print(f"{file}: {why} [{error.code}]", file=sys.stderr)

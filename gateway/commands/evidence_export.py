@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.config import Settings
 from gateway.errors import GatewayError
-from gateway.evidence import bundle, chain, summary, verifier
+from gateway.evidence import bundle, chain, pdfs, summary, verifier
 from gateway.evidence.edxml_file import EdxmlFile, TakingApart, readable, said
 from gateway.evidence.facts import About, Manifest, ReceiptLine, StatusLine
 from gateway.evidence.signers import made_by, named_in
@@ -48,6 +48,8 @@ class _Export:
     own: dict[str, bytes]
     """DER of our certificates, by fingerprint."""
     heads: HeadFolder
+    answers: Path
+    """Where fetched revocation answers are kept."""
     named: list[bytes] = field(default_factory=list)
     """DER of the certificates met in signatures."""
 
@@ -82,7 +84,8 @@ async def export(
         ours = [pair.der for pair in ring.pairs] + [_der(each) for each in trust.parties[systems[0]].certificates]
         own = {fingerprint(der): der for der in ours}
         heads = HeadFolder(settings.journal.heads or settings.data_dir / "heads")
-        work = _Export(journal, contents, bundle.Writer(part), systems, trust, own, heads)
+        answers = settings.data_dir / "revocation" / "answers"
+        work = _Export(journal, contents, bundle.Writer(part), systems, trust, own, heads, answers)
         manifest = await _gather(work, message, now)
         authorities = TrustList(settings.timestamps.trust, settings.timestamps.trust).known()
         with bundle.opened(part, manifest) as made:
@@ -163,6 +166,8 @@ async def _gather(work: _Export, message: Message, now: dt.datetime) -> Manifest
     about = _about(work, message, file, rows, timeline, purged=purged)
     statuses = await _statuses(work, message, about.document_id)
     await _chain(work, about)
+    if not purged:
+        await _pdf_reports(work, message)
     _certificates(work)
     work.writer.close()
     return Manifest(
@@ -321,6 +326,19 @@ async def _head(work: _Export, proof: Proof) -> None:
         work.writer.put(bundle.HEAD_STAMP, [token])
     if head.certificate in work.own:
         work.named.append(work.own[head.certificate])
+
+
+async def _pdf_reports(work: _Export, message: Message) -> None:
+    """What was found of the signatures in PDFs, and the revocation answers it rests on."""
+    detail = message.detail or {}
+    if "pdfs_salt" not in detail:
+        return
+    told = {"at": detail["pdfs_at"], "salt": detail["pdfs_salt"], "pdfs": detail["pdfs"]}
+    work.writer.put(bundle.PDFS, [bundle.as_json(told)])
+    for name in pdfs.Reports.model_validate(told).answers:
+        path = work.answers / name
+        if await asyncio.to_thread(path.exists):
+            work.writer.put(bundle.REVOCATION + name, [await asyncio.to_thread(path.read_bytes)])
 
 
 def _certificates(work: _Export) -> None:

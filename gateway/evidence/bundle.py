@@ -25,10 +25,12 @@ from gateway.evidence.facts import Manifest
 MANIFEST, SUMMARY, DOCUMENT = "manifest.json", "tom-tat.txt", "document.edxml"
 ENTRIES, BLOCKS, VERDICTS, TIMESTAMP = "journal/entries.json", "journal/blocks.json", "verdicts.json", "timestamp.tsr"
 HEAD, HEAD_STAMP = "journal/head.json", "journal/head.tsr"
+PDFS, REVOCATION = "pdf-reports.json", "revocation/"
 
 _NAMES: Final = re.compile(
-    rf"{MANIFEST}|{SUMMARY}|{DOCUMENT}|{ENTRIES}|{BLOCKS}|{VERDICTS}|{TIMESTAMP}|{HEAD}|{HEAD_STAMP}"
+    rf"{MANIFEST}|{SUMMARY}|{DOCUMENT}|{ENTRIES}|{BLOCKS}|{VERDICTS}|{TIMESTAMP}|{HEAD}|{HEAD_STAMP}|{PDFS}"
     r"|receipts/[a-z0-9-]{1,64}\.(?:xml|bin)"
+    rf"|{REVOCATION}[0-9a-f]{{64}}\.(?:crl|ocsp)"
     r"|statuses/[A-Za-z0-9-]{1,64}\.edxml"
     r"|certificates/[A-Za-z0-9%_][A-Za-z0-9%._-]{0,127}/[0-9a-f]{64}\.pem"
 )

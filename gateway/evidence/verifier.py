@@ -10,12 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.evidence import chain, stamped, summary
+from gateway.evidence import chain, pdfs, stamped, summary
 from gateway.evidence.bundle import (
     BLOCKS,
     DOCUMENT,
@@ -78,11 +79,13 @@ def verify(
     bundle: Bundle,
     trust: TrustStore | None,
     authorities: Known = Known(),  # noqa: B008  # frozen
+    pdf_trust: Path | None = None,
     *,
     complete: bool = True,
 ) -> Report:
-    """`authorities`: CA certificates that time-stamping authorities may lead to. `complete=False`: of a bundle in the
-    making, without manifest and summary. Call it in a thread of its own. Raises `Unreadable`.
+    """`authorities`: CA certificates that time-stamping authorities may lead to. `pdf_trust`: a folder of those that
+    the signers of PDFs may lead to; without it PDFs are not examined again. `complete=False`: of a bundle in the making,
+    without manifest and summary. Call it in a thread of its own. Raises `Unreadable`.
     """
     now = dt.datetime.now(dt.UTC)
     enclosed, certificates = _certificates(bundle)
@@ -94,12 +97,13 @@ def verify(
     claims += [*receipted, _hops(case, receipted)]
     claims += [_status(case, line) for line in bundle.manifest.statuses]
     claims += [_journal(case), _blocks(case), _verdicts(case), certificates]
+    claims += pdfs.claims(bundle, case.chained, purged=case.about.purged)
     claims += stamped.head_and_stamp(bundle, case.signers, authorities, now)
     report = _concluded(case, tuple(claims), receipted)
     if not complete:
         return report
-    last = stamped.timestamp(bundle, authorities, now)
-    return replace(report, claims=(_files(bundle), _summary(bundle, report), *report.claims, last))
+    more = [*(pdfs.again(bundle, pdf_trust) if pdf_trust else ()), stamped.timestamp(bundle, authorities, now)]
+    return replace(report, claims=(_files(bundle), _summary(bundle, report), *report.claims, *more))
 
 
 def _has(bundle: Bundle, name: str) -> bool:

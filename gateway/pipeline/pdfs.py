@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gateway.edxml.sniff import PDF, sniff
 from gateway.errors import Busy
+from gateway.evidence.pdfs import commitment
 from gateway.model import Content, Problem
 from gateway.ports import Contents, RevocationAnswers
 from gateway.rules import secrets_in_text
@@ -43,6 +45,9 @@ class Looked:
     """Markings of state secrets: the field, and the degree among the facts; never the words."""
     detail: tuple[Mapping[str, Any], ...] = ()
     """Per PDF, for people: `field` and its report, without its text."""
+    at: dt.datetime | None = None
+    """When they were judged."""
+    salt: str = field(default_factory=lambda: secrets.token_hex(16), compare=False)
 
     @property
     def told(self) -> tuple[Problem, ...]:
@@ -51,12 +56,17 @@ class Looked:
     @property
     def more(self) -> dict[str, object]:
         """For the message's erasable detail."""
-        return {"pdfs": list(self.detail)} if self.detail else {}
+        if self.at is None or not self.detail:
+            return {}
+        return {"pdfs": list(self.detail), "pdfs_at": self.at.isoformat(), "pdfs_salt": self.salt}
 
     @property
     def facts(self) -> dict[str, str]:
-        """For a journal entry, which stays for ever: verdicts only."""
-        return {"pdfs": " ".join(str(each["verdict"]) for each in self.detail)} if self.detail else {}
+        """For a journal entry, which stays for ever: verdicts, and what ties the erasable reports to it."""
+        if self.at is None or not self.detail:
+            return {}
+        verdicts = " ".join(str(each["verdict"]) for each in self.detail)
+        return {"pdfs": verdicts, "pdf_reports": commitment(self.detail, self.at, self.salt)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +117,7 @@ class Pdfs:
             *_told(judgements, _unread(found)),
             suspected=tuple(await asyncio.to_thread(self._suspected, found)) if found else (),
             detail=tuple({"field": field, **as_detail(report)} for field, report in found),
+            at=self._now(),
         )
 
     async def _examined(self, content: Content, *, required: bool) -> PdfReport:

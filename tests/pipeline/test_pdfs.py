@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from gateway.evidence.pdfs import commitment
 from gateway.journal import DiskContents
 from gateway.pipeline.pdfs import Looked, Pdfs
 from gateway.rules.signatures import Policy
@@ -45,7 +46,7 @@ async def test_each_pdf_is_examined_and_its_verdict_kept_without_its_text(tmp_pa
         {"verdict": "read", "pages": 1},
     )
     assert [each["signer"]["kind"] for each in detail["signatures"]] == ["person", "organisation"]
-    assert looked.facts == {"pdfs": "valid"}
+    assert looked.facts == {"pdfs": "valid", "pdf_reports": commitment(looked.detail, looked.at, looked.salt)}
     assert [(each.field, each.code, each.facts) for each in looked.suspected] == [
         ("attachments[1]", "secret-suspected", {"degree": "toi-mat"})
     ]

@@ -61,7 +61,7 @@ async def _run(folder, us, axis, agency):
     journal = await Journal.open(folder / "data" / "journal.sqlite", now=clock)
     contents = DiskContents(folder / "data" / "contents")
     for message_id in (MESSAGE, OTHER):
-        await _send(journal, contents, clock, message_id, us, axis)
+        await send(journal, contents, clock, message_id, us, axis)
     status = Status(
         Organ(AGENCY, "Cơ quan Mẫu"), ResponseFor(SENDER, document_id=f"doc-{MESSAGE}"), "03", timestamp=clock.time
     )
@@ -93,8 +93,9 @@ def _by(pair, clock):
     return lambda parts: edxml_signature.sign(parts, pair, clock.time)
 
 
-async def _send(journal, contents, clock, message_id, us, axis):
-    files = {"a-1": b"%PDF-1.7 one", f"a-{message_id}": message_id.encode() * 1000}
+async def send(journal, contents, clock, message_id, us, axis, files=None, looked=None):
+    """`looked`: what became known of the PDFs among `files`, at the door."""
+    files = files or {"a-1": b"%PDF-1.7 one", f"a-{message_id}": message_id.encode() * 1000}
     stored = {cid: await contents.store_bytes(data) for cid, data in files.items()}
     held = tuple(Attachment(cid, f"{cid}.pdf", content=content) for cid, content in stored.items())
     document = replace(
@@ -110,7 +111,8 @@ async def _send(journal, contents, clock, message_id, us, axis):
     size, sha256 = len(data), hashlib.sha256(data).hexdigest()
     await accepted(journal, message_id=message_id, document_id=f"doc-{message_id}", sender=SENDER)
     frozen = {"recipe": packed.to_json(), "size": size, "sha256": sha256}
-    entry = Entry("packed", {"size": size, "sha256": sha256})
+    frozen |= {"detail": dict(looked.more)} if looked else {}
+    entry = Entry("packed", {"size": size, "sha256": sha256, **(looked.facts if looked else {})})
     await journal.apply(message_id, Outcome(entry, state=State.PACKED, changes=frozen), who="node-1")
     clock.pass_(1)
     receipt = receipts.Receipt(

@@ -7,8 +7,10 @@ them. Secrets are never values: an option names a file or an environment variabl
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import difflib
+import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,7 +29,6 @@ Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
 Hours = Annotated[float, Field(gt=0, le=10 * 366 * 24)]
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
-
 
 CANNOT_BE_REQUIRED = "this axis writes every file anew, and no signature survives: say if-present-report or ignore"
 
@@ -335,7 +336,7 @@ def _contradictions(settings: Settings) -> list[Problem]:
                 "a lease must outlive the longest call: lower it, or raise times.lease_seconds",
             )
         )
-    return [*problems, *_listeners(settings), *_timestamps(settings.timestamps)]
+    return [*problems, *_listeners(settings), *_timestamps(settings.timestamps.url)]
 
 
 def _listeners(settings: Settings) -> Iterator[Problem]:
@@ -347,24 +348,23 @@ def _listeners(settings: Settings) -> Iterator[Problem]:
             yield Problem(name, "plain-http", "off loopback give certificate and key, or say behind_tls_proxy = true")
 
 
-def _timestamps(section: TimestampsSection) -> Iterator[Problem]:
-    if section.url is None:
-        return
-    try:
-        parts = urlsplit(section.url)
+def _timestamps(url: str | None) -> Iterator[Problem]:
+    host: str | None = None
+    with contextlib.suppress(ValueError):  # no number for a port, or half an IPv6 address
+        parts = urlsplit(url or "")
         host = parts.hostname if parts.port != 0 and parts.username is None else None
-    except ValueError:  # no number for a port, or half an IPv6 address
-        yield Problem("timestamps.url", "not-url", "give https://host/path")
-        return
-    if not host or parts.scheme not in {"http", "https"}:
+    if url and (not host or not url.startswith(("http://", "https://"))):
         yield Problem("timestamps.url", "not-url", "give https://host/path, without a name and a password")
-    elif parts.scheme == "http" and not loopback(host):
+    elif url and host and url.startswith("http:") and not loopback(host):
         yield Problem("timestamps.url", "plain-http", "off loopback say https")
 
 
 def loopback(host: str) -> bool:
-    """Whether traffic to this host stays on this machine."""
-    return host in {"localhost", "::1", "[::1]"} or host.startswith("127.")
+    """Whether traffic to this host stays on this machine. A name may only look like an address: `127.example.com`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _doubled(names: list[str]) -> list[str]:

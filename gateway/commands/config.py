@@ -12,6 +12,7 @@ import difflib
 import inspect
 import json
 import os
+import re
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from gateway.config import CANNOT_BE_REQUIRED, Settings, examine
 from gateway.errors import Misconfigured, NeedsOperator
 from gateway.model import Problem
 from gateway.trust.keys import KeyRing, TrustStore
+from gateway.trust.pdf.trust_list import TrustList
 
 PULL = "pull"
 """The office that fetches for itself: no adapter is needed."""
@@ -52,7 +54,14 @@ def check(file: Path, now: dt.datetime) -> list[Problem]:
     settings, problems = examine(file)
     if settings is None:
         return problems
-    return [*problems, *_folders(settings), *_tls(settings), *_keys(settings, now), *_adapters(settings)]
+    return [
+        *problems,
+        *_folders(settings),
+        *_tls(settings),
+        *_keys(settings, now),
+        *_authority(settings),
+        *_adapters(settings),
+    ]
 
 
 def _folders(settings: Settings) -> Iterator[Problem]:
@@ -102,6 +111,16 @@ def _keys(settings: Settings, now: dt.datetime) -> Iterator[Problem]:
                 "not-trusted",
                 f"{settings.trust / axis.axis_system_id} holds no certificate that is valid now",
             )
+
+
+def _authority(settings: Settings) -> Iterator[Problem]:
+    """Without a certificate every answer of the time-stamping authority would be refused."""
+    section = settings.timestamps
+    if section.url is not None and not TrustList(section.trust, section.trust).known().anchors:
+        yield Problem("timestamps.trust", "empty", f"{section.trust} holds no CA certificate, *.pem")
+    for index, host in enumerate(settings.pdf.revocation_hosts):
+        if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?", host):
+            yield Problem(f"pdf.revocation_hosts.{index}", "not-host", "give a host, or host:port, and nothing else")
 
 
 def _signs(driver: str) -> bool:

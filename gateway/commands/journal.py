@@ -78,14 +78,19 @@ def verify(
 
 @app.command()
 def head(config: Config = Path("lienthong.toml"), as_json: AsJson = False) -> None:
-    """Write a head of the journal now, and have it stamped where a time-stamping authority is configured."""
+    """Write a head of the journal now, and have it stamped where a time-stamping authority is configured.
+
+    Exit 1 where none could be written, or the authority gave no timestamp: the gateway asks again for its newest head.
+    """
     settings = load(config)
-    written, stamped = asyncio.run(_written(settings))
+    written, timestamp = asyncio.run(_written(settings))
     file = str((settings.journal.heads or settings.data_dir / "heads") / written.file)
     if as_json:
-        print(json.dumps({"file": file, "block": written.position.block, "entries": written.position.entries, "stamped": stamped}))  # fmt: skip
+        print(json.dumps({"file": file, "block": written.position.block, "entries": written.position.entries, "timestamp": timestamp}))  # fmt: skip
     else:
-        print(f"{file}: block {written.position.block}, {'stamped' if stamped else 'not stamped'}")
+        print(f"{file}: block {written.position.block}, timestamp {timestamp}")
+    if timestamp not in {"stamped", "not-configured"}:
+        raise typer.Exit(1)
 
 
 def signed_by(signers: list[x509.Certificate], signed: bytes, signature: bytes) -> bool:
@@ -141,7 +146,7 @@ def _stamps(settings: Settings) -> CheckStamp | None:
     return check
 
 
-async def _written(settings: Settings) -> tuple[Head, bool]:
+async def _written(settings: Settings) -> tuple[Head, str]:
     async with _opened(settings) as journal:
         keys = Keys(settings.keys, settings.trust)
         await journal.close_block(lambda signed: keys.ring.signing(utc_now()).sign(signed))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from gateway.journal.chain import canonical, commit_to
 from gateway.trust.pdf import PdfExaminer, PdfOptions, PdfReport
 
 LARGEST_ANSWER = 64 << 20
+_ANSWER = re.compile(r"[0-9a-f]{64}\.(?:crl|ocsp)")
 
 
 class Reports(BaseModel):
@@ -44,7 +46,8 @@ class Reports(BaseModel):
     def answers(self) -> tuple[str, ...]:
         """Names of the revocation answers they rest on."""
         named = [each.get("answers") or () for each in self.pdfs]
-        return tuple(dict.fromkeys(str(name) for one in named if isinstance(one, list | tuple) for name in one))
+        names = dict.fromkeys(str(name) for one in named if isinstance(one, list | tuple) for name in one)
+        return tuple(name for name in names if _ANSWER.fullmatch(name))
 
 
 def commitment(pdfs: Sequence[object], at: dt.datetime, salt: str) -> str:

@@ -36,7 +36,7 @@ class TimeStampingAuthority:
         timeout = aiohttp.ClientTimeout(total=self._section.timeout_seconds)
         try:
             async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
+                aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session,
                 session.post(self._url, data=asked, headers=_HEADERS, allow_redirects=False) as response,
             ):
                 if response.status != 200:

@@ -126,7 +126,7 @@ class FetchedRevocation:
             headers["Content-Type"] = "application/ocsp-request"
         try:
             async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session,
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS), auto_decompress=False) as session,
                 session.request(
                     "POST" if body is not None else "GET", ask.url, data=body, headers=headers, allow_redirects=False
                 ) as response,

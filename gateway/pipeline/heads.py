@@ -94,17 +94,22 @@ class Heads:
         self.watched.written = self.watched.written or self._now()
         return await asyncio.to_thread(self._folder.write, position, self._now(), self._sign)
 
-    async def stamp(self, head: Head) -> bool:
-        """False: there is no authority to ask. Raises `GatewayError` where it gives no timestamp that holds."""
+    async def stamp(self, head: Head) -> str:
+        """`stamped`, `not-configured`, or the code of why the authority gave no timestamp that holds."""
         if self._authority is None:
-            return False
-        token = await self._authority.stamp(head.data)
-        await asyncio.to_thread(self._folder.keep_token, head, token)
-        return True
+            return "not-configured"
+        try:
+            token = await self._authority.stamp(head.data)
+            await asyncio.to_thread(self._folder.keep_token, head, token)
+        except GatewayError as error:
+            log.warning("head of the journal not stamped", file=head.file, reason=error.code, detail=error.message)
+            return error.code
+        return "stamped"
 
     async def at_stop(self) -> None:
-        """A head of what came since the last one. Its timestamp can wait for the next start."""
+        """A block and a head of what came since the last one. The timestamp can wait for the next start."""
         try:
+            await self._journal.close_block(lambda signed: self._sign(signed)[0])
             newest, position = await asyncio.to_thread(self._folder.newest), await self._journal.position()
             if position is not None and (newest is None or newest.position.block < position.block):
                 await self.write()
@@ -116,11 +121,7 @@ class Heads:
             self.watched.unstamped = None
             return
         self.watched.unstamped = self.watched.unstamped or newest.at
-        try:
-            await self.stamp(newest)
-        except GatewayError as error:
-            log.warning("head of the journal not stamped", file=newest.file, reason=error.code, detail=error.message)
-        else:
+        if await self.stamp(newest) == "stamped":
             self.watched.unstamped = None
 
 

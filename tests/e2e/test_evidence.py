@@ -14,6 +14,8 @@ from mock_axis import pki
 from mock_axis.scene import DEPARTMENT_ORGAN, command
 from tests.e2e.stage import CHANCELLERY, FINANCE, eventually, on_stage
 
+UNSTAMPED = {"head-timestamp": "missing", "timestamp": "missing"}
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -55,7 +57,9 @@ def signers(told, kind):
 
 
 def unproven(told):
-    return {each["claim"]: each["reason"] for each in told["claims"] if each["verdict"] != "proven"}
+    """But for the head: the day's is written once, be it before the entries or after them."""
+    claims = [each for each in told["claims"] if each["claim"] != "head"]
+    return {each["claim"]: each["reason"] for each in claims if each["verdict"] != "proven"}
 
 
 async def test_a_document_sent_is_proven_with_receipt_statuses_and_blocks(stage, tmp_path):
@@ -63,9 +67,20 @@ async def test_a_document_sent_is_proven_with_receipt_statuses_and_blocks(stage,
     await stage.closed(answer["message_id"])
     _, code, told = await proving(stage, answer["message_id"], tmp_path, "status")
     assert (code, told["verified"], told["grade"]) == (0, True, "signed-receipt")
-    assert unproven(told) == {"hops": "one-hop", "timestamp": "missing"}
+    assert unproven(told) == {"hops": "one-hop", **UNSTAMPED}
     assert signers(told, "receipt") == {pki.AXIS}
     assert signers(told, "status") == {CHANCELLERY, FINANCE}
+
+
+async def test_a_head_written_beside_a_running_gateway_covers_what_came_before(stage, tmp_path):
+    _, answer = await stage.send(CHANCELLERY)
+    await stage.closed(answer["message_id"])
+    await proving(stage, answer["message_id"], tmp_path, "status")
+    written = await stage.command("journal", "head", "--json")
+    told = json.loads(written.stdout if hasattr(written, "stdout") else written)
+    assert told["timestamp"] == "not-configured"
+    _, code, told = await proving(stage, answer["message_id"], tmp_path, "head")
+    assert (code, unproven(told)) == (0, {"hops": "one-hop", **UNSTAMPED})
 
 
 async def test_a_document_received_is_proven_by_its_sender_s_signature_and_our_receipt(stage, tmp_path):
@@ -80,7 +95,7 @@ async def test_a_document_received_is_proven_by_its_sender_s_signature_and_our_r
 async def test_on_the_road_inside_both_hops_are_proven(stage, tmp_path):
     _, answer = await stage.send(DEPARTMENT_ORGAN)
     _, code, told = await proving(stage, answer["message_id"], tmp_path, "hops")
-    assert (code, unproven(told)) == (0, {"timestamp": "missing"})
+    assert (code, unproven(told)) == (0, UNSTAMPED)
 
 
 def cut_off(prefix):

@@ -199,3 +199,46 @@ def test_the_command_ends_with_0_when_nothing_is_wrong_and_with_1_when_something
     said = json.loads(done.stdout)
     assert said["ok"] is False
     assert said["problems"][0]["field"] == "prot"
+
+
+# --- timestamps, heads and revocation -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("http://tsa.example", "plain-http"),
+        ("http://127.0.0.1.evil.example", "plain-http"),
+        ("http://127.evil", "plain-http"),
+        ("https://user:secret@tsa.example", "not-url"),
+        ("ftp://tsa.example", "not-url"),
+        ("tsa.example", "not-url"),
+        ("https://[::1", "not-url"),
+    ],
+)
+def test_a_time_stamping_authority_is_asked_by_https_or_on_loopback(write, url, code):
+    assert problems(write(f'[timestamps]\nurl = "{url}"')) == {("timestamps.url", code)}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://tsa.example/tsa", "http://127.0.0.1:318/", "http://[::1]:318/", "http://localhost/"]
+)
+def test_an_authority_by_https_or_on_loopback_is_taken(write, url):
+    assert config.load(write(f'[timestamps]\nurl = "{url}"')).timestamps.url == url
+
+
+def test_an_authority_that_no_certificate_leads_to_and_an_address_for_a_host_are_named(write):
+    told = """
+        [timestamps]
+        url = "https://tsa.example/"
+        [pdf]
+        revocation_hosts = ["crl.example", "ocsp.example:8080", "http://ocsp.example/"]
+    """
+    found = {(each.field, each.code) for each in check(write(told), NOW)}
+    assert found >= {("timestamps.trust", "empty"), ("pdf.revocation_hosts.2", "not-host")}
+    assert not {field for field, _ in found} & {"pdf.revocation_hosts.0", "pdf.revocation_hosts.1"}
+
+
+def test_heads_lie_in_the_data_folder_unless_told_otherwise(write, tmp_path):
+    assert config.load(write("")).journal.heads == tmp_path / "data" / "heads"
+    assert config.load(write('[journal]\nheads = "/mnt/worm"')).journal.heads == Path("/mnt/worm")

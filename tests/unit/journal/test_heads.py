@@ -170,7 +170,7 @@ def test_without_a_head_it_is_said_that_a_cut_would_not_show(ran):
 def test_the_command_writes_a_head_of_what_is_there_now(ran):
     code, output = lienthong(ran, "head", "--json")
     told = json.loads(output)
-    assert (code, told["block"], told["entries"], told["stamped"]) == (0, 3, 3, False)
+    assert (code, told["block"], told["entries"], told["timestamp"]) == (0, 3, 3, "not-configured")
     assert told["file"].endswith("heads/00000003.json")
     assert json.loads(lienthong(ran, "verify", "--json")[1])["heads"]["newest"]["file"] == "00000003.json"
 

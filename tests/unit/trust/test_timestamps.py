@@ -53,10 +53,15 @@ def test_a_refusal_of_the_authority_is_told_with_its_reason():
         timestamps.token(refused, 1)
 
 
-def test_a_changed_token_is_refused(authority, token):
-    seen = {code(spoilt(token, at), DATA, authority.known()) for at in range(len(token) - 300, len(token), 20)}
-    assert "timestamp-bad" in seen
-    assert seen <= {"timestamp-bad", "timestamp-form", "timestamp-untrusted"}
+def test_a_changed_token_is_refused_or_says_the_same(authority, token):
+    """Some bytes say nothing, like the parameters of an algorithm that has none."""
+    whole, seen = timestamps.checked(token, DATA, authority.known(), NOW), set()
+    for at in range(0, len(token), 5):
+        try:
+            assert timestamps.checked(spoilt(token, at), DATA, authority.known(), NOW) == whole
+        except SignatureInvalid as error:
+            seen.add(error.code)
+    assert seen >= {"timestamp-bad", "timestamp-form", "timestamp-imprint"}
 
 
 def spoilt(data, at):

@@ -149,6 +149,19 @@ async def test_what_is_no_answer_is_not_kept_and_not_asked_for_again_at_once(tmp
     assert list((tmp_path / "answers").iterdir()) == []
 
 
+async def test_a_redirect_is_not_followed_even_to_the_same_host(tmp_path, tmp_path_factory):
+    body = Pki(tmp_path_factory.mktemp("pki")).crl("ca")
+
+    async def answer(request):
+        if request.path == "/real.crl":
+            return web.Response(body=body)
+        return web.Response(status=302, headers={"Location": "/real.crl"})
+
+    async with fetching(tmp_path, answer) as (source, url, _):
+        assert (await source.answers([RevocationAsk("crl", url)])).files == ()
+        assert (await source.answers([RevocationAsk("crl", url.replace("ca.crl", "real.crl"))])).files
+
+
 async def test_a_list_that_has_ended_is_no_answer(tmp_path, old_list):
     async with fetching(tmp_path, old_list) as (source, url, _):
         assert (await source.answers([RevocationAsk("crl", url)])).failed

@@ -1,14 +1,17 @@
 """What others' word proves of a bundle: timestamps over it, and the journal's head over its blocks."""
 
+import asyncio
 import json
 import shutil
 from dataclasses import replace
 
 import pytest
 
-from gateway.journal import HeadFolder
+from gateway.journal import HeadFolder, Journal
+from gateway.states import Entry, Outcome
 from tests import pki
 from tests.authority import Authority
+from tests.contract.journals import Clock
 from tests.unit.evidence.made import (
     MESSAGE,
     OTHER,
@@ -147,6 +150,25 @@ def test_the_head_of_another_chain_is_false_although_we_signed_it(ran, whole, au
     _, told, false = proven(file, ran, authority)
     assert claim(told, "head") == ("false", "head-of-other-blocks")
     assert "head-timestamp" in false
+
+
+def test_an_older_head_of_the_same_chain_says_nothing_of_newer_entries(tmp_path):
+    folder = lay_out(tmp_path / "ran")
+    assert lienthong("journal", "head", "--config", folder / "lienthong.toml")[0] == 0
+    older = (folder / "data" / "heads" / "00000001.json").read_bytes()
+
+    async def later():
+        journal = await Journal.open(folder / "data" / "journal.sqlite", now=Clock())
+        await journal.apply(MESSAGE, Outcome(Entry("note")), who="node-1")
+        await journal.close_block(pki.valid(pki.GATEWAY).pair().sign)
+        await journal.close()
+
+    asyncio.run(later())
+    whole = export(folder, MESSAGE, tmp_path / "whole.zip")
+    assert "journal/head.json" not in contents_of(whole)
+    file = rewritten(whole, tmp_path / "x.zip", lambda files: files.update({"journal/head.json": older}))
+    _, told, false = verify(file, folder / "roots")
+    assert (claim(told, "head"), false) == (("not-proven", "head-of-earlier-blocks"), set())
 
 
 def test_the_token_of_another_bundle_is_false(ran, whole, authority, tmp_path):

@@ -119,6 +119,10 @@ class Limits(_Section):
     """Below this much free space the door answers 503 and fetching pauses."""
     uploads_at_once: int = Field(default=64, gt=0)
     """At once, by one API key; a further one is told to come back later."""
+    requests_per_second: float = Field(default=500, gt=0, le=1_000_000)
+    """By one API key, for as long as it likes; more are told to come back later."""
+    requests_burst: int = Field(default=1000, gt=0, le=1_000_000)
+    """So many at once, after a pause."""
 
 
 class Times(_Section):

@@ -45,6 +45,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Khóa này đang tải lên quá nhiều cùng lúc.",
         "This key has too many uploads under way at once.",
     ),
+    "too-many-requests": (
+        "Khóa này gửi quá nhiều yêu cầu trong một giây, hãy thử lại sau.",
+        "This key asks too often within a second; try again later.",
+    ),
     # --- SOAP
     "soap-version": ("Chỉ nhận phong bì SOAP 1.1.", "Only envelopes of SOAP 1.1 are taken here."),
     "soap-must-understand": (

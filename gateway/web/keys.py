@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway.errors import Refused
 from gateway.web import problems
+from gateway.web.rates import Rates
 
 OFFICE = web.RequestKey("office", str)
 KEY = web.RequestKey("key", str)
@@ -36,18 +37,22 @@ def digest(key: str) -> str:
 class Keys:
     """Tells offices by their keys; a key of an office that is not among `offices` is none."""
 
-    def __init__(self, office_of_key: Callable[[str], Awaitable[str | None]], offices: frozenset[str]) -> None:
+    def __init__(
+        self, office_of_key: Callable[[str], Awaitable[str | None]], offices: frozenset[str], rates: Rates
+    ) -> None:
+        self._rates = rates
         self._office_of_key = office_of_key
         self._offices = offices
 
     async def identify(self, key: str) -> tuple[str, str]:
-        """The office, and the key's digest. Raises `Refused` (401)."""
+        """The office, and the key's digest. Raises `Refused` (401), and `Busy` (429) for a key that asks too often."""
         if not _FORM.fullmatch(key):
             raise Refused([], code="key-required", status=401)
         hashed = digest(key)
         office = await self._office_of_key(hashed)
         if office is None or office not in self._offices:
             raise Refused([], code="key-unknown", status=401)
+        self._rates.take(hashed)
         return office, hashed
 
 

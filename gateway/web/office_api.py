@@ -24,6 +24,7 @@ from gateway.web import answers, cursors, openapi, problems
 from gateway.web.inbox import Acts, Inbox
 from gateway.web.keys import KEY, OFFICE, Keys, authenticated
 from gateway.web.office_soap import OfficeSoap
+from gateway.web.rates import Rates
 from gateway.web.routes import PAGING, Parameter, Route, json_answer
 from gateway.web.uploads import Submission, body, idempotency_key, media_type
 
@@ -53,7 +54,8 @@ def office_app(door: Door, journal: Journal, contents: Contents, settings: Setti
     offices = frozenset(office.name for office in settings.office)
     documents = Documents(door, journal, settings)
     inbox = Inbox(journal, contents, acts, settings.limits.record_bytes)
-    keys = Keys(journal.office_of_key, offices)
+    rates = Rates(settings.limits.requests_per_second, settings.limits.requests_burst)
+    keys = Keys(journal.office_of_key, offices, rates)
     soap = OfficeSoap(door, documents, inbox, contents, keys, settings)
     routes = [*documents.routes(), *inbox.routes()]
     routes.append(_description(routes))
@@ -119,7 +121,7 @@ class Documents:
                     ),
                 ),
                 body=_MULTIPART,
-                refusals=(403, 409, 413, 415, 422, 429),
+                refusals=(403, 409, 413, 415, 422),
             ),
             Route(
                 "GET",

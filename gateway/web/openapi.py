@@ -15,8 +15,10 @@ from gateway.web.problems import CONTENT_TYPE, ProblemDetails
 from gateway.web.routes import Model, Parameter, Route
 
 _ALWAYS = (400, 500, 503)
-_WITH_KEY = (401,)
+_WITH_KEY = (401, 429)
 _WITH_ID = (404,)
+_COME_BACK = (429, 503)
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
 _REF = "#/components/schemas/{model}"
 
 
@@ -74,6 +76,8 @@ def _operation(route: Route) -> dict[str, Any]:
             "description": "problem details",
             "content": {CONTENT_TYPE: {"schema": _reference(ProblemDetails)}},
         }
+        if status in _COME_BACK:
+            operation["responses"][str(status)]["headers"] = _RETRY_AFTER
     if route.public:
         operation["security"] = []
     return operation

@@ -24,7 +24,7 @@ from gateway.model import Problem
 log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-_BUSY_STATUS = {"key-running": 409, "too-many-uploads": 429}
+_BUSY_STATUS = {"key-running": 409, "too-many-uploads": 429, "too-many-requests": 429}
 """All other kinds of Busy are 503."""
 _DEFAULT_WAIT_SECONDS = 5.0
 _HTTP_CODES = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "media-type"}

@@ -10,7 +10,7 @@ import asyncio
 import datetime as dt
 import getpass
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -23,6 +23,7 @@ from gateway.errors import GatewayError
 from gateway.journal import Journal, MessageFilter
 from gateway.model import Direction
 from gateway.pipeline.acts import Acts
+from gateway.web.pdf_answers import pdfs
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")]
@@ -101,6 +102,7 @@ def show(message_id: MessageId, config: Config = DEFAULT_CONFIG, as_json: AsJson
                 {"receipt_id": each.receipt_id, "kind": each.kind, "given": each.given, "mismatch": each.mismatch}
                 for each in await journal.receipts(message_id)
             ],
+            "pdfs": [each.model_dump(mode="json") for each in pdfs(message.detail)],
             "timeline": [
                 {
                     "at": _iso(entry.at),
@@ -140,12 +142,21 @@ def _show(found: dict[str, Any], more: dict[str, Any]) -> None:
     _table("Deliveries", ("organ", "office", "status", "at"), deliveries)
     receipts = [one | {"whose": "ours" if one["given"] else "theirs"} for one in found["receipts"]]
     _table("Receipts", ("receipt_id", "kind", "whose", "mismatch"), receipts)
+    _table("PDFs", ("pdf", "signer", "kind", "verdict", "revocation", "reasons"), list(_signatures(found["pdfs"])))
     print("Timeline")
     for entry in found["timeline"]:
         parts = [_second(entry["at"]), entry["act"], entry["who"]]
         parts += [f"{name}={value}" for name, value in entry["facts"].items() if value is not None]
         parts.append(entry["why"])
         print("  " + "  ".join(columns.printable(part) for part in parts if part))
+
+
+def _signatures(pdfs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """One line for each signature, one for a PDF without."""
+    for pdf in pdfs:
+        nobody = {"name": "", "kind": "", "revocation": "", "verdict": pdf["verdict"], "reasons": pdf["findings"]}
+        for one in pdf["signatures"] or [nobody]:
+            yield one | {"pdf": pdf["field"], "signer": one["name"], "reasons": " ".join(one["reasons"])}
 
 
 def resend(message_id: MessageId, why: Why, who: Who = "", config: Config = DEFAULT_CONFIG) -> None:

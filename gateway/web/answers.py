@@ -15,6 +15,7 @@ from gateway.ports import Submitted
 from gateway.rules.deadlines import RULES
 from gateway.states import ContentRef, Delivery, Message, State
 from gateway.web import problems
+from gateway.web.pdf_answers import PdfAnswer, pdfs
 
 
 class Warned(BaseModel):
@@ -88,6 +89,8 @@ class DocumentAnswer(DocumentLine):
     supersedes: str | None
     deliveries: list[DeliveryAnswer]
     deadlines: list[DeadlineAnswer]
+    pdfs: list[PdfAnswer]
+    """What was found of the signatures in its PDFs, where they were examined."""
     timeline: list[TimelineEntry]
 
 
@@ -126,6 +129,8 @@ class InboxAnswer(InboxLine):
     deadlines: list[DeadlineAnswer]
     findings: list[dict[str, str]]
     """What is odd about it, each with a `code`; one about an earlier document names its `message_id`."""
+    pdfs: list[PdfAnswer]
+    """What was found of the signatures in its PDFs, where they were examined."""
     detail: dict[str, Any]
     """The parsed `document` or `status`, or what a notice says."""
     attachments: list[InboxAttachment]
@@ -201,6 +206,7 @@ def document(
             for one in deliveries
         ],
         deadlines=deadlines(terms),
+        pdfs=pdfs(message.detail),
         timeline=[TimelineEntry(at=one.at, code=one.code, facts=dict(one.facts)) for one in entries],
     )
 
@@ -241,7 +247,8 @@ def inbox_item(
         organs=list(organs),
         deadlines=deadlines(terms),
         findings=[dict(finding) for finding in findings],
-        detail=dict(message.detail or {}),
+        pdfs=pdfs(message.detail),
+        detail={key: value for key, value in (message.detail or {}).items() if not key.startswith("pdfs")},
         attachments=[
             InboxAttachment(
                 n=n,

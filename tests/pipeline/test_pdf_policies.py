@@ -12,6 +12,7 @@ from gateway.pipeline.pdfs import Pdfs
 from gateway.rules.signatures import Policy
 from gateway.states import Stage
 from gateway.trust.pdf import PdfExaminer, PdfOptions
+from gateway.web import pdf_answers
 from mock_axis.pdf import SignedPdfs, draw
 from tests.pipeline.road import FAR, NEIGHBOUR, NEIGHBOURS, OFFICE, OURS, document_file
 
@@ -54,6 +55,12 @@ async def test_what_is_required_and_missing_is_refused_at_the_door_and_leaves_no
         assert (await road.facts(message_id, "accepted"))[0]["pdfs"] == "valid"
         (kept,) = (await road.message(message_id)).detail["pdfs"]
         assert [each["signer"]["kind"] for each in kept["signatures"]] == ["person", "organisation"]
+        (told,) = pdf_answers.pdfs((await road.message(message_id)).detail)
+        assert [(each.kind, each.verdict, each.revocation) for each in told.signatures] == [
+            ("person", "passed", "unknown"),
+            ("organisation", "passed", "unknown"),
+        ]
+        assert told.signatures[0].reasons == ["revocation-unknown"]
 
 
 async def test_by_default_it_is_only_told(road, pen, unsigned):

@@ -64,6 +64,22 @@ def test_show_cuts_nothing_and_lists_the_timeline(config):
     assert "  2026-03-02 01:30:00Z  held  runner  reason=odd  why [red]not[/red]?[2J\n" in printed
 
 
+def test_show_tells_who_signed_the_pdfs_and_what_is_wrong_with_it(config):
+    signer = {"kind": "person", "kind_by": "title", "name": "Nguyễn Văn\x1b[2J Thử"}
+    told = {"field": "Ky", "type": "signature", "verdict": "failed", "reasons": ["certificate-revoked"]}
+    signed = {"field": "attachments[0]", "verdict": "invalid", "signatures": [told | {"signer": signer}]}
+    bare = {"field": "attachments[1]", "verdict": "unsigned"}
+    detail = {"pdfs": [signed, bare], "pdfs_at": "2026-03-02T01:30:00+00:00", "pdfs_salt": "5a17"}
+    fill(config, Outcome(Entry("trusted"), changes={"detail": detail}))
+    printed = run(config, "show", LONG_ID)
+    assert "certificate-revoked" in printed
+    assert "unsigned" in printed
+    assert "\x1b" not in printed
+    first, second = json.loads(run(config, "show", LONG_ID, "--json"))["pdfs"]
+    assert (first["signatures"][0]["reasons"], second["signatures"]) == (["certificate-revoked"], [])
+    assert "5a17" not in run(config, "show", LONG_ID, "--json")
+
+
 @pytest.mark.parametrize("act", ["resend", "release", "reject"])
 def test_an_act_without_a_reason_is_refused(config, act):
     fill(config, DOUBTED)

@@ -39,6 +39,16 @@ class State(StrEnum):
         return self in {State.CLOSED, State.REJECTED, State.EXPIRED}
 
 
+SECRET = "secret-"
+"""How the reasons begin for which a message is held from everybody. Held for any other, what an office may have already
+it may have still: that another office's road is blocked is none of its business.
+"""
+
+
+def withheld(held: str | None) -> bool:
+    return held is not None and held.startswith(SECRET)
+
+
 class Stage(StrEnum):
     """The step that works on a message in a given state."""
 

@@ -15,7 +15,7 @@ from gateway.journal import Journal
 from gateway.model import Attachment, Content, Direction, Staff
 from gateway.pipeline.record import refused
 from gateway.ports import Contents
-from gateway.states import ContentRef, Message, State
+from gateway.states import ContentRef, Message, State, withheld
 from gateway.web import answers, cursors, problems, ranges
 from gateway.web.keys import OFFICE
 from gateway.web.routes import PAGING, Parameter, Route, json_answer
@@ -176,7 +176,7 @@ class Inbox:
             raise problems.not_found()
         deliveries = await self._journal.deliveries(message.message_id)
         organs = [each.organ for each in deliveries if each.office == office]
-        if not organs or message.held is not None:
+        if not organs or withheld(message.held):
             raise problems.not_found()
         return message, organs
 

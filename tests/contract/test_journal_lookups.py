@@ -241,13 +241,19 @@ async def test_what_an_office_has_is_no_longer_in_its_inbox(journal):
     assert codes.count("handed-over") == 1
 
 
-async def test_what_is_not_examined_yet_or_held_is_in_no_inbox(journal):
+async def test_what_is_not_examined_yet_or_suspected_is_in_no_inbox(journal):
     waiting = message(direction=Direction.IN, state=State.CONFIRMED, office=None)
     await journal.accept(submission(new(waiting, to=[Delivery(ORGAN, "so-a")])))
     held = await incoming(journal, "so-a")
-    await journal.apply(held.message_id, Outcome(Entry("held"), held="odd"), who="test")
+    await journal.apply(held.message_id, Outcome(Entry("held"), held="secret-suspected"), who="test")
     assert await journal.inbox("so-a", 0, 10) == []
     assert await journal.pending_handovers(waiting.message_id) == ["so-a"]
+
+
+async def test_what_is_held_for_another_reason_stays_in_the_inbox(journal):
+    held = await incoming(journal, "so-a", "so-b")
+    await journal.apply(held.message_id, Outcome(Entry("held"), held="webhook-gone"), who="test")
+    assert [row.message.message_id for row in await journal.inbox("so-a", 0, 10)] == [held.message_id]
 
 
 async def test_a_notice_is_in_its_offices_inbox(journal):

@@ -86,6 +86,17 @@ async def test_what_was_acknowledged_while_it_was_handed_to_another_is_lost_by_n
     assert road.told() == ["document.received"]
 
 
+@pytest.mark.parametrize("failure", [NeedsOperator("webhook-gone"), Unreachable("refused"), KeyError("a bug")])
+async def test_an_office_that_pulls_has_its_item_whatever_becomes_of_another_offices_road(road, failure):
+    road.offices[OFFICE].failures = [failure]
+    await road.announce(document_file(OURS, PULLED))
+    await road.run()
+    [row] = await road.journal.inbox(PULLS, 0, 10)
+    await road.acts.acknowledge(PULLS, row.message.message_id)
+    await road.run()
+    assert await road.owed(row.message.message_id) == [(PULLED, "01")]
+
+
 async def test_acknowledging_does_not_free_what_another_office_is_held_for(road):
     road.offices[OFFICE].failures = [NeedsOperator("webhook-gone")]
     message_id = await road.receive(document_file(OURS, PULLED))

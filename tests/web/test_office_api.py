@@ -395,9 +395,18 @@ async def test_what_is_not_examined_or_was_rejected_is_not_in_the_inbox(street, 
     await problem(await street.ours.post(f"{item}/ack"), 404, "not-found")
 
 
-async def test_a_held_item_is_not_shown(street):
+async def test_a_suspected_item_is_not_shown(street):
     item = f"/v1/inbox/{await street.arrive(held='secret-suspected')}"
+    assert (await (await street.ours.get("/v1/inbox")).json())["items"] == []
     await problem(await street.ours.get(item), 404, "not-found")
+
+
+async def test_an_item_that_is_held_for_another_office_can_be_read_and_acknowledged(street):
+    item = f"/v1/inbox/{await street.arrive(held='webhook-gone')}"
+    assert len((await (await street.ours.get("/v1/inbox")).json())["items"]) == 1
+    assert (await street.ours.get(f"{item}/attachments/0")).status == 200
+    assert (await street.ours.post(f"{item}/ack")).status == 204
+    assert (await (await street.ours.get("/v1/inbox")).json())["items"] == []
 
 
 @pytest.mark.parametrize(

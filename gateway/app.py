@@ -147,7 +147,7 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
             metrics,
             must_ask_first=partners.must_ask_first,
         )
-        acts = Acts(journal, now, nudge)
+        acts = Acts(journal, now, nudge, router.office_of)
         door = FrontDoor(Intake(settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs), acts)
         kept = written_heads(settings, journal, keys, now)
         yield Gateway(

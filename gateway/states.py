@@ -39,14 +39,14 @@ class State(StrEnum):
         return self in {State.CLOSED, State.REJECTED, State.EXPIRED}
 
 
-SECRET = "secret-"
+WITHHELD = "secret-"
 """How the reasons begin for which a message is held from everybody. Held for any other, what an office may have already
 it may have still: that another office's road is blocked is none of its business.
 """
 
 
 def withheld(held: str | None) -> bool:
-    return held is not None and held.startswith(SECRET)
+    return held is not None and held.startswith(WITHHELD)
 
 
 class Stage(StrEnum):

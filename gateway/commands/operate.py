@@ -21,8 +21,10 @@ from gateway.commands import columns
 from gateway.config import Settings, load
 from gateway.errors import GatewayError
 from gateway.journal import Journal, MessageFilter
-from gateway.model import Direction
+from gateway.model import Direction, Kind
 from gateway.pipeline.acts import Acts
+from gateway.pipeline.routing import Router
+from gateway.states import Message
 from gateway.web.pdf_answers import pdfs
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
@@ -171,29 +173,45 @@ def release(message_id: MessageId, why: Why, who: Who = "", config: Config = DEF
     print(f"{message_id} goes on")
 
 
-def reject(message_id: MessageId, why: Why, who: Who = "", config: Config = DEFAULT_CONFIG) -> None:
-    """End a message for good; its office hears."""
-    way = _act(config, message_id, why, lambda acts: acts.reject(message_id, _person(who), why))
-    print(f"{message_id} rejected{'; its office will be told' if way is Direction.OUT else ''}")
+def reject(
+    message_id: MessageId,
+    why: Why,
+    who: Who = "",
+    tell_why: Annotated[
+        bool, typer.Option("--tell-why", help="Give the sender of a received document this reason, not a neutral one.")
+    ] = False,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """End a message for good. Its office hears; the sender of a received document hears by status 02."""
+    message = _act(config, message_id, why, lambda acts: acts.reject(message_id, _person(who), why, tell_why=tell_why))
+    told = ""
+    if message.direction is Direction.OUT:
+        told = "; its office will be told"
+    elif message.kind is Kind.DOCUMENT:
+        told = "; its sender will be told by status 02, for each organ of ours that does not have it"
+    print(f"{message_id} rejected{told}")
 
 
 def _person(who: str) -> str:
     return who or getpass.getuser()
 
 
-def _act(config: Path, message_id: str, why: str, act: Callable[[Acts], Awaitable[None]]) -> Direction:
-    """Which way the message goes that was acted on."""
+def _act(config: Path, message_id: str, why: str, act: Callable[[Acts], Awaitable[None]]) -> Message:
+    """The message that was acted on, as it was."""
     if not why.strip():
         raise GatewayError("why-missing", "--why must give a reason: it is kept in the journal")
 
-    async def carry_out(journal: Journal) -> Direction:
+    settings = load(config)
+    office_of = Router(settings.office, settings.route).office_of
+
+    async def carry_out(journal: Journal) -> Message:
         message = await journal.message(message_id)
         if message is None:
             raise _unknown(message_id)
-        await act(Acts(journal, utc_now, lambda: None))
-        return message.direction
+        await act(Acts(journal, utc_now, lambda: None, office_of))
+        return message
 
-    return _with_journal(load(config), carry_out)
+    return _with_journal(settings, carry_out)
 
 
 def _unknown(message_id: str) -> GatewayError:

@@ -46,7 +46,7 @@ from gateway.journal.tables import (
     submission,
 )
 from gateway.model import Kind
-from gateway.states import SECRET, Stage, State, stage_for
+from gateway.states import WITHHELD, Stage, State, stage_for
 
 
 def _names(table: Table, *leaving_out: str) -> tuple[str, ...]:
@@ -302,7 +302,7 @@ INBOX = Query(
         handover.c.office == _office,
         handover.c.state == "offered",
         handover.c.seq > bindparam("after"),
-        or_(message.c.held.is_(None), message.c.held.not_like(f"{SECRET}%")),
+        or_(message.c.held.is_(None), message.c.held.not_like(f"{WITHHELD}%")),
         message.c.closed_at.is_(None),
     )
     .order_by(handover.c.seq)

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from gateway.errors import GatewayError, Refused
 from gateway.journal import Journal
 from gateway.model import Direction, Kind, Problem, Staff
-from gateway.pipeline import detail, notices, replies
+from gateway.pipeline import detail, notices, refusing, replies
 from gateway.pipeline.handing import handed_over
 from gateway.pipeline.outgoing import IN_DOUBT
+from gateway.pipeline.record import Text
 from gateway.rules.deadlines import ANSWER, ENDS_ANSWER
 from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED
-from gateway.states import Entry, Message, Met, NewMessage, Outcome, State, stage_for
+from gateway.states import Effect, Entry, Message, Met, Outcome, State, stage_for
 
 NOW = dt.timedelta(0)
 TRIES = 10
+BY_OPERATOR = "rejected-by-operator"
 SAME_REPORT = dt.timedelta(minutes=10)
 """A status that may come many times (05) comes again after this."""
 
@@ -30,8 +35,15 @@ class NotFound(GatewayError):
 
 
 class Acts:
-    def __init__(self, journal: Journal, now: Callable[[], dt.datetime], nudge: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        now: Callable[[], dt.datetime],
+        nudge: Callable[[], None],
+        office_of: refusing.OfficeOf,
+    ) -> None:
         self._journal = journal
+        self._office_of = office_of
         self._now = now
         self._nudge = nudge
 
@@ -119,16 +131,24 @@ class Acts:
 
         await self._act(message_id, outcome, who=who, why=why)
 
-    async def reject(self, message_id: str, who: str, why: str) -> None:
-        """End a message that is not final; its office hears. Raises `Refused` when it cannot be ended."""
+    async def reject(self, message_id: str, who: str, why: str, *, tell_why: bool = False) -> None:
+        """End a message that is not final; its office hears, or the sender of a received document by status 02.
+
+        A sender hears a neutral reason, and `why` itself only with `tell_why`. Raises `Refused` when it cannot be ended.
+        """
+        if tell_why:
+            _check_words(why)
 
         async def outcome(message: Message) -> Outcome:
             if message.state.final or message.state is State.SENT or stage_for(message.state, message.kind) is None:
                 raise _impossible(message, "reject")
-            effects: tuple[NewMessage, ...] = ()
+            effects: tuple[Effect, ...]
             if message.direction is Direction.OUT:
-                effects = notices.about(message, "message.rejected", self._now(), "rejected-by-operator", why)
-            return Outcome(Entry("rejected", {"reason": "rejected-by-operator"}), state=State.REJECTED, effects=effects)
+                effects = notices.about(message, "message.rejected", self._now(), BY_OPERATOR, why)
+            else:
+                reason = why if tell_why else refusing.NEUTRAL.format(code=BY_OPERATOR)
+                effects = await refusing.statuses_owed(self._journal, self._office_of, message, reason, self._now())
+            return Outcome(Entry("rejected", {"reason": BY_OPERATOR}), state=State.REJECTED, effects=effects)
 
         await self._act(message_id, outcome, who=who, why=why)
 
@@ -178,6 +198,17 @@ def _check_status(message: Message, code: str, reason: str, organ: str | None, o
         problems.append(Problem("organ", "organ-not-yours", "the document did not go to that organ of yours"))
     if problems:
         raise Refused(problems)
+
+
+def _check_words(why: str) -> None:
+    """What a sender is told must fit into a status, as an office's own reason does."""
+    try:
+        _WORDS.validate_python(why)
+    except ValidationError:
+        raise Refused([Problem("why", "reason", "at most 500 characters that a document may hold")]) from None
+
+
+_WORDS: TypeAdapter[str] = TypeAdapter(Annotated[Text, Field(max_length=500)])
 
 
 def _impossible(message: Message, act: str) -> Refused:

@@ -22,7 +22,7 @@ from gateway.edxml.parse import EdxmlError, Parsed
 from gateway.errors import NeedsOperator, Rejection, Retryable, Unreachable
 from gateway.journal import Journal, twin_key
 from gateway.model import Content, Direction, Document, Status
-from gateway.pipeline import detail, replies
+from gateway.pipeline import detail, refusing
 from gateway.pipeline.directory import Directories
 from gateway.pipeline.duplicates import same_number
 from gateway.pipeline.partners import AxisPartner, Partners
@@ -33,7 +33,7 @@ from gateway.ports import Contents, Fetched
 from gateway.rules import statuses
 from gateway.rules.deadlines import Deadlines
 from gateway.rules.duplicates import SAME_NUMBER, number_of
-from gateway.rules.statuses import REPEATED, RETURNED
+from gateway.rules.statuses import REPEATED
 from gateway.states import (
     AddDelivery,
     ContentRef,
@@ -353,26 +353,9 @@ class Incoming:
 
     async def rejected(self, work: Work, error: Rejection) -> Outcome:
         """The sender hears of it by status 02 of each organ that will not have it, where the file says who he is."""
-        message = work.message
-        read = message.detail or {}
-        effects: tuple[Effect, ...] = ()
-        if "document" in read:
-            document = detail.document_bare(read)
-            refusing = await self._without_it(message, document)
-            reason = f"Hệ thống không nhận được văn bản ({error.code})"
-            effects = tuple(
-                replies.status_message(message, document, organ, RETURNED, self._now(), reason=reason)
-                for organ in document.to
-                if organ.code in refusing
-            )
+        reason = refusing.NEUTRAL.format(code=error.code)
+        effects = await refusing.statuses_owed(self._journal, self._router.office_of, work.message, reason, self._now())
         return Outcome(Entry("rejected", {"reason": error.code}, error.message), state=State.REJECTED, effects=effects)
-
-    async def _without_it(self, message: Message, document: Document) -> set[str]:
-        """Our organs among the receivers whose office does not have the document."""
-        if message.state is not State.TRUSTED:
-            return {organ.code for organ in document.to if self._router.office_of(organ.code)}
-        pending = await self._journal.pending_handovers(message.message_id)
-        return {each.organ for each in await self._journal.deliveries(message.message_id) if each.office in pending}
 
     def _endpoint(self, offices: dict[str, None]) -> str:
         for office in offices:

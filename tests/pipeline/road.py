@@ -89,7 +89,7 @@ class Road:
             self.metrics,
             must_ask_first=self.partners.must_ask_first,
         )
-        self.acts = Acts(journal, clock, self._nudge)
+        self.acts = Acts(journal, clock, self._nudge, router.office_of)
         self.intake = Intake(configured, journal, contents, router, clock, accepted=self._nudge)
         self.poller = Poller("national", self.partners.axes["national"], 5.0, journal, self._nudge)
 

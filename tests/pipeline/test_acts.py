@@ -231,6 +231,40 @@ async def test_a_person_rejects_a_received_document_and_it_is_handed_to_nobody(r
     assert road.told() == []
 
 
+@pytest.mark.parametrize(
+    ("tell_why", "reason"),
+    [(False, "Hệ thống không nhận được văn bản (rejected-by-operator)"), (True, "không thuộc thẩm quyền")],
+)
+async def test_the_sender_hears_of_a_persons_rejection_from_each_organ_and_the_reason_only_where_said_so(
+    road, tell_why, reason
+):
+    message_id = await road.receive(document_file(OURS, NEIGHBOUR, FAR, signer="stranger"))
+    await road.acts.reject(message_id, "lan", "không thuộc thẩm quyền", tell_why=tell_why)
+    await road.run()
+    assert await road.owed(message_id) == [(OURS, "02"), (NEIGHBOUR, "02")]
+    received = await road.message(message_id)
+    born = [each for each in await road.journal.submission(received.submission_id) if each.direction == "out"]
+    assert {each.detail["status"]["description"] for each in born} == {reason}
+    assert {each.state.value for each in born} == {"closed"}
+
+
+async def test_an_organ_whose_office_has_the_document_does_not_refuse_it_when_a_person_ends_it_for_the_other(road):
+    road.offices[NEIGHBOURS].failures = [NeedsOperator("webhook-gone")] * 9
+    message_id = await road.receive(document_file(OURS, NEIGHBOUR))
+    await road.later(minutes=5)
+    assert await road.held(message_id) == "webhook-gone"
+    await road.acts.reject(message_id, "lan", "x")
+    await road.run()
+    assert await road.owed(message_id) == [(OURS, "01"), (NEIGHBOUR, "02")]
+
+
+async def test_words_that_no_status_can_carry_reject_nothing(road):
+    message_id = await road.receive(document_file(OURS, signer="stranger"))
+    for words in ("x" * 501, "a\x1bb"):
+        assert await codes(road.acts.reject(message_id, "lan", words, tell_why=True)) == {"reason"}
+    assert await road.held(message_id) == "signer-unknown"
+
+
 async def test_resending_what_is_due_anyway_makes_it_due_now_and_doubles_nothing(road):
     road.axis.down = Unreachable("refused")
     message_id = await road.submit(FAR)

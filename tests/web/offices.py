@@ -95,7 +95,7 @@ async def open_street(folder, **limits):
         for office in (OFFICE, OTHER_OFFICE):
             keys[office] = new_key()
             await house.journal.add_key(office, digest(keys[office]), "")
-        acts = Acts(house.journal, house.clock, lambda: None)
+        acts = Acts(house.journal, house.clock, lambda: None, house.router.office_of)
         app = office_app(house.door, house.journal, house.contents, house.settings, acts)
         async with TestClient(TestServer(app)) as client:
             yield Street(house, client, keys[OFFICE], keys[OTHER_OFFICE])

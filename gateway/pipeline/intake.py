@@ -23,7 +23,7 @@ from typing import Any
 from gateway.config import Settings
 from gateway.edxml.check import check_document
 from gateway.edxml.sniff import HEAD, is_damaged
-from gateway.errors import Busy, Refused, Rejection
+from gateway.errors import Busy, Refused, Rejection, Retryable
 from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
 from gateway.pipeline import detail, intake_edxml
@@ -267,10 +267,16 @@ class Intake:
         return attachments, warnings
 
     async def _look(self, office: str, attachments: Sequence[Attachment]) -> PdfsLooked:
-        """Into the PDFs, once all bytes are held. Refuses what the office's policy on their signatures demands."""
+        """Into the PDFs, once all bytes are held. Refuses what the office's policy on their signatures demands.
+
+        Raises `Busy` where that cannot be told now.
+        """
         if self._pdfs is None or not attachments:
             return PdfsLooked()
-        looked = await self._pdfs.look([one.content for one in attachments], [office])
+        try:
+            looked = await self._pdfs.look([one.content for one in attachments], [office])
+        except Retryable as error:
+            raise Busy(error.code, error.message, after=error.after) from error
         refuse(looked.refused, code="pdf-signatures")
         return looked
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.edxml.sniff import PDF, sniff
-from gateway.errors import Busy
+from gateway.errors import Retryable
 from gateway.evidence.pdfs import commitment
 from gateway.model import Content, Problem
 from gateway.ports import Contents, RevocationAnswers
@@ -98,8 +98,8 @@ class Pdfs:
     async def look(self, attachments: Iterable[Content | None], offices: Iterable[str]) -> Looked:
         """At all of them, for the offices concerned: the one that sends, or those that receive.
 
-        Raises `Busy` where no worker can be started, or where what an office requires hangs on a revocation answer that
-        cannot be had now.
+        Raises `Retryable` where no worker can be started, or where what an office requires hangs on a revocation answer
+        that cannot be had now; neither is the fault of whoever sent it.
         """
         policies = [policy for name in offices if (policy := self._policies.get(name, Policy())).mode != "off"]
         if not policies:
@@ -110,7 +110,7 @@ class Pdfs:
             required = any(policy.mode == "require" for policy in policies)
             reports = await asyncio.gather(*(self._examined(content, required=required) for _, content in pdfs))
         except WorkerBroken as error:  # our fault, not the document's: no verdict on it
-            raise Busy(error.code, "PDFs cannot be examined at the moment", after=RETRY_SECONDS) from error
+            raise Retryable(error.code, "PDFs cannot be examined at the moment", after=RETRY_SECONDS) from error
         found = [(field, report) for (field, _), report in zip(pdfs, reports, strict=True)]
         judgements = [judge(policy, found) for policy in policies]
         return Looked(
@@ -138,7 +138,7 @@ class Pdfs:
             report = replace(again, answers=tuple(each.name for each in files))
             self._revocation.source.useless([each for each in report.asks if each in asks])
         if failed and report.asks and required and self._revocation and self._revocation.demanded:
-            raise Busy("revocation-unreachable", "revocation cannot be asked about now", after=RETRY_SECONDS)
+            raise Retryable("revocation-unreachable", "revocation cannot be asked about now", after=RETRY_SECONDS)
         return report
 
     async def _examine(self, content: Content, answers: Sequence[Path] = ()) -> PdfReport:

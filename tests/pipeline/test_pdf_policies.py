@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from gateway.errors import Refused
+from gateway.errors import Busy, Refused, Retryable
 from gateway.pipeline.pdfs import Pdfs
 from gateway.rules.signatures import Policy
 from gateway.states import Stage
@@ -98,3 +98,21 @@ async def test_a_document_for_two_offices_is_handed_over_where_one_of_them_takes
     found = await road.journal.extra(message_id)
     assert {"code": "pdf-unsigned", "severity": "warning", "field": "attachments[0]"} in found["findings"]
     assert (await road.message(message_id)).sender == FAR
+
+
+class Away:
+    """PDFs cannot be judged now."""
+
+    async def look(self, attachments, offices):
+        raise Retryable("revocation-unreachable", after=60)
+
+
+async def test_while_nobody_can_be_asked_about_revocation_the_door_says_later_and_the_axis_is_not_blamed(road, signed):
+    road.intake._pdfs = road.stages[Stage.EXAMINE].__self__._pdfs = Away()
+    with pytest.raises(Busy, match="revocation-unreachable") as busy:
+        await road.submit(files=(("a.pdf", signed),))
+    assert busy.value.after == 60
+    message_id = await road.receive(document_file(files=(("b.pdf", signed),)))
+    assert await road.state(message_id) == "confirmed"
+    assert {each["reason"] for each in await road.facts(message_id, "put-off")} == {"revocation-unreachable"}
+    assert await road.journal.endpoints() == []

@@ -6,7 +6,7 @@ import json
 import pytest
 from aiohttp import web
 
-from gateway.errors import Busy
+from gateway.errors import Retryable
 from gateway.outside import revocation
 from gateway.outside.revocation import FetchedRevocation
 from gateway.trust.pdf import RevocationAsk
@@ -75,7 +75,7 @@ async def test_soft_passes_and_hard_waits_while_the_issuer_is_away(tmp_path):
     async with desk(tmp_path / "hard", policy="hard") as at:
         at.issuer.down = {"ocsp", "crl"}
         signed = await at.issuer.pki.sign(at.issuer.pki.drawing, PERSON, ORGAN)
-        with pytest.raises(Busy, match="revocation-unreachable"):
+        with pytest.raises(Retryable, match="revocation-unreachable"):
             await at.look(signed)
         assert (await at.look(signed, "mild")).facts["pdfs"] == "indeterminate"
         asked = len(at.issuer.asked)

@@ -342,12 +342,20 @@ async def _pdf_reports(work: _Export, message: Message) -> None:
 
 
 def _certificates(work: _Export) -> None:
-    """Of ours and of those we trust; a stranger's stays where he put it, in his signature."""
+    """Of ours and of those we trust, with the lists of what their issuers revoked; a stranger's stays where he put it, in
+    his signature.
+    """
+    files: dict[str, bytes] = {}
     for der in dict.fromkeys(work.named):
         owner = work.trust.owner(der)
         if owner is None:
             continue
-        digest = fingerprint(der)
-        system = work.systems[0] if digest in work.own else owner.system_id
-        name = f"certificates/{bundle.safe(system)}/{digest}.pem"
-        work.writer.put(name, [x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)])
+        certificate, digest = x509.load_der_x509_certificate(der), fingerprint(der)
+        folder = f"certificates/{bundle.safe(work.systems[0] if digest in work.own else owner.system_id)}"
+        files[f"{folder}/{digest}.pem"] = certificate.public_bytes(Encoding.PEM)
+        for each in owner.lists:
+            data = each.public_bytes(Encoding.DER) if each.issuer == certificate.issuer else b""
+            if 0 < len(data) <= bundle.WHOLE:
+                files[f"{folder}/{fingerprint(data)}.crl"] = data
+    for name, data in files.items():
+        work.writer.put(name, [data])

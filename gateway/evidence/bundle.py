@@ -32,7 +32,7 @@ _NAMES: Final = re.compile(
     r"|receipts/[a-z0-9-]{1,64}\.(?:xml|bin)"
     rf"|{REVOCATION}[0-9a-f]{{64}}\.(?:crl|ocsp)"
     r"|statuses/[A-Za-z0-9-]{1,64}\.edxml"
-    r"|certificates/[A-Za-z0-9%_][A-Za-z0-9%._-]{0,127}/[0-9a-f]{64}\.pem"
+    r"|certificates/[A-Za-z0-9%_][A-Za-z0-9%._-]{0,127}/[0-9a-f]{64}\.(?:pem|crl)"
 )
 MOST_FILES = 5_000
 MOST_BYTES = 4 << 30

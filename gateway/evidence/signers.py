@@ -17,13 +17,20 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.trust import markup, signature
 from gateway.trust.keys import Party, TrustStore, fingerprint
 from gateway.trust.markup import DS, Element
+from gateway.trust.revoked import RevocationList
 
 LOCAL = "local"
 """Names this gateway on the road between two offices of its own."""
 
 
 class Signers:
-    def __init__(self, enclosed: Iterable[tuple[str, x509.Certificate]], trust: TrustStore | None) -> None:
+    def __init__(
+        self,
+        enclosed: Iterable[tuple[str, x509.Certificate]],
+        trust: TrustStore | None,
+        lists: Iterable[tuple[str, RevocationList]] = (),
+    ) -> None:
+        """`lists`: enclosed, by system id. They count beside those of the roots: nobody gains by what was revoked."""
         self._trust = trust
         self._owners: dict[str, str] = {}
         self._enclosed: dict[str, list[x509.Certificate]] = {}
@@ -39,9 +46,11 @@ class Signers:
             if _fingerprint(certificate) not in self.certificates:
                 self._note(certificate)
                 parties.setdefault(system_id, []).append(certificate)
-        lists = {party.system_id: party.lists for party in (trust.parties.values() if trust else ())}
+        known = {party.system_id: party.lists for party in (trust.parties.values() if trust else ())}
+        for system_id, one in lists:
+            known[system_id] = (*known.get(system_id, ()), one)
         self.store = TrustStore(
-            tuple(Party(name, tuple(found), ("*",), lists.get(name, ())) for name, found in parties.items())
+            tuple(Party(name, tuple(found), ("*",), known.get(name, ())) for name, found in parties.items())
         )
 
     def _note(self, certificate: x509.Certificate) -> str:

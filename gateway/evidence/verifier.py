@@ -13,10 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from gateway.evidence import chain, pdfs, stamped, summary
+from gateway.evidence import chain, enclosed, pdfs, stamped, summary
 from gateway.evidence.bundle import (
     BLOCKS,
     DOCUMENT,
@@ -27,7 +24,6 @@ from gateway.evidence.bundle import (
     VERDICTS,
     WHOLE_BLOCKS,
     Bundle,
-    safe,
 )
 from gateway.evidence.claim import Claim
 from gateway.evidence.edxml_file import EdxmlFile, readable, said, taken_apart
@@ -88,10 +84,9 @@ def verify(
     without manifest and summary. Call it in a thread of its own. Raises `Unreadable`.
     """
     now = dt.datetime.now(dt.UTC)
-    enclosed, certificates = _certificates(bundle)
-    case = _Case(
-        bundle, Signers(enclosed, trust), taken_apart(bundle.chunks(DOCUMENT)) if _has(bundle, DOCUMENT) else None
-    )
+    held, certificates = enclosed.read(bundle)
+    signers = Signers(held.certificates, trust, held.lists)
+    case = _Case(bundle, signers, taken_apart(bundle.chunks(DOCUMENT)) if _has(bundle, DOCUMENT) else None)
     claims = [_bytes(case), _description(case), _signature(case)]
     receipted = [_receipt(case, line) for line in bundle.manifest.receipts]
     claims += [*receipted, _hops(case, receipted)]
@@ -151,31 +146,6 @@ def _summary(bundle: Bundle, report: Report) -> Claim:
     if (told.outcome, told.delivery, told.grade) != (found, report.delivery, report.grade):
         return Claim("summary", "not-proven", "told-otherwise")
     return Claim("summary", "proven")
-
-
-def _certificates(bundle: Bundle) -> tuple[list[tuple[str, x509.Certificate]], Claim]:
-    about = bundle.manifest.about
-    known = {safe(name): name for name in (about.system_id, about.axis_system_id)}
-    found: list[tuple[str, x509.Certificate]] = []
-    broken = []
-    for name in sorted(bundle.names):
-        if not name.startswith("certificates/"):
-            continue
-        _, folder, file = name.split("/")
-        try:
-            [certificate] = x509.load_pem_x509_certificates(bundle.read(name, markup.MIB))
-            right = fingerprint(certificate.public_bytes(Encoding.DER)) == file.removesuffix(".pem")
-        except ValueError:
-            right = False
-        else:
-            found.append((known.get(folder, folder), certificate))
-        if not right:
-            broken.append(name)
-    if broken:
-        return found, Claim("certificates", "false", "changed", detail=" ".join(broken))
-    if any(name.startswith("certificates/") for name in bundle.manifest.files.keys() - bundle.names) or not found:
-        return found, Claim("certificates", "not-proven", MISSING)
-    return found, Claim("certificates", "proven")
 
 
 # --- the edXML file ---------------------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 """What others' word proves of a bundle: timestamps over it, and the journal's head over its blocks."""
 
 import asyncio
+import hashlib
 import json
 import shutil
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.journal import HeadFolder, Journal
 from gateway.states import Entry, Outcome
@@ -222,4 +225,25 @@ def test_a_receipt_from_after_its_signer_was_revoked_is_not_proven(ran, whole, t
     roots = shutil.copytree(ran / "roots", tmp_path / "roots")
     (roots / "ca.crl.pem").write_bytes(pki.revocation_list(pki.valid(pki.AXIS), since=pki.NOW - 365 * DAY))
     code, told, false = verify(whole, roots)
+    assert (code, claim(told, "receipt"), false) == (1, ("not-proven", "certificate-revoked"), set())
+
+
+def test_the_revocation_lists_at_hand_are_enclosed_and_count(tmp_path):
+    folder = lay_out(tmp_path / "ran")
+    for path, since in ((folder / "trust", pki.NOW + DAY), (tmp_path / "later", pki.NOW - 365 * DAY)):
+        path.mkdir(exist_ok=True)
+        (path / "ca.crl.pem").write_bytes(pki.revocation_list(pki.valid(pki.AXIS), since=since))
+    whole = export(folder, MESSAGE, tmp_path / "whole.zip")
+    [name] = [each for each in contents_of(whole) if each.endswith(".crl") and pki.AXIS in each]
+    code, told, _ = verify(whole, folder / "roots")  # revoked, but after it signed
+    assert (code, claim(told, "receipt"), claim(told, "certificates")) == (0, ("proven", None), ("proven", None))
+
+    def change(files):
+        files[name] = files[name][:-1] + b"\0"
+
+    assert verify(rewritten(whole, tmp_path / "x.zip", change), folder / "roots")[2] == {"certificates"}
+    earlier = x509.load_pem_x509_crl((tmp_path / "later" / "ca.crl.pem").read_bytes()).public_bytes(Encoding.DER)
+    place = f"certificates/{pki.AXIS}/{hashlib.sha256(earlier).hexdigest()}.crl"
+    file = rewritten(whole, tmp_path / "y.zip", lambda files: files.update({place: earlier}))
+    code, told, false = verify(file, folder / "roots")
     assert (code, claim(told, "receipt"), false) == (1, ("not-proven", "certificate-revoked"), set())

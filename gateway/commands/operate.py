@@ -208,7 +208,7 @@ def _act(config: Path, message_id: str, why: str, act: Callable[[Acts], Awaitabl
         message = await journal.message(message_id)
         if message is None:
             raise _unknown(message_id)
-        await act(Acts(journal, utc_now, lambda: None, office_of))
+        await act(Acts(journal, utc_now, lambda: None, office_of, tell=lambda *_: None))
         return message
 
     return _with_journal(settings, carry_out)

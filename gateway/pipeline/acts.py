@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from gateway.errors import GatewayError, Refused
 from gateway.journal import Journal
 from gateway.model import Direction, Kind, Problem, Staff
-from gateway.pipeline import detail, notices, refusing, replies
+from gateway.pipeline import detail, milestones, notices, refusing, replies
 from gateway.pipeline.handing import handed_over
 from gateway.pipeline.outgoing import IN_DOUBT
 from gateway.pipeline.record import Text
@@ -41,7 +41,10 @@ class Acts:
         now: Callable[[], dt.datetime],
         nudge: Callable[[], None],
         office_of: refusing.OfficeOf,
+        tell: Callable[[Message, Outcome], None] = milestones.tell,
     ) -> None:
+        """`tell`: of what an act made of a message; a command has no log to tell it to."""
+        self._tell = tell
         self._journal = journal
         self._office_of = office_of
         self._now = now
@@ -180,6 +183,7 @@ class Acts:
             if decided is None:
                 return
             if await self._journal.apply(message_id, decided, who=who, why=why, expect=message.version):
+                self._tell(message, decided)
                 self._nudge()
                 return
         raise GatewayError("moving", "the message is being worked on; try again")

@@ -20,6 +20,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import structlog
+
 from gateway.config import Settings
 from gateway.edxml.check import check_document
 from gateway.edxml.sniff import HEAD, is_damaged
@@ -46,6 +48,9 @@ journal's unique key lets one of them in, and the other gets its answer."""
 DISK_RETRY_SECONDS = 60.0
 KEY_RETRY_SECONDS = 5.0
 """Most submissions take far less; who asks too early is told again."""
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +339,9 @@ class Intake:
         if repeated := kept["submission"] != submission:
             # Another request with the key was answered while this one outlived its reservation.
             await self._discard(one.content for one in _attachments(handed.subject) if one.content)
+        else:
+            for axis, message_id in ids.items():
+                log.info("accepted", message_id=message_id, office=handed.office, axis=axis)
         self._accepted()
         return _submitted(kept, repeated=repeated)
 

@@ -21,6 +21,7 @@ from gateway.config import Settings
 from gateway.errors import Busy, NeedsOperator, Rejection, Retryable, StorageBroken, Unknown, Unreachable
 from gateway.journal import Journal
 from gateway.metrics import Metrics
+from gateway.pipeline import milestones
 from gateway.pipeline.retry import wait
 from gateway.states import Entry, Outcome, Stage, State, Work, stage_for
 
@@ -156,6 +157,8 @@ class Runner:
             if not kept:
                 name = "lease-lost"
                 log.warning("lease lost", attempt=work.attempt)
+            else:
+                milestones.tell(work.message, outcome)
         self._metrics.stage_done(stage, name, time.perf_counter() - started)
         if outcome.state is State.REJECTED:
             self._metrics.rejected(str((outcome.entry.facts or {}).get("reason", outcome.entry.code)))

@@ -22,7 +22,7 @@ class Issuer:
         self.asked, self.down, self.at = [], set(), NOW
         self.instead = {}
 
-    async def open(self, stack, folder):
+    async def open(self, stack, folder, whose="ours"):
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self.answer)
         runner = web.AppRunner(app)
@@ -30,7 +30,7 @@ class Issuer:
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self.host = f"127.0.0.1:{runner.addresses[0][1]}"
-        self.pki = Pki(folder, address=f"http://{self.host}")
+        self.pki = Pki(folder, address=f"http://{self.host}", whose=whose)
         return self
 
     async def answer(self, request):

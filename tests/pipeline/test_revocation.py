@@ -91,7 +91,7 @@ async def test_an_answer_that_proves_nothing_is_not_served_again(tmp_path):
     """Whoever stands between us and a responder that speaks plain http can send anything, good for years."""
     async with desk(tmp_path) as at, contextlib.AsyncExitStack() as stack:
         (tmp_path / "other").mkdir()
-        forger = await Issuer().open(stack, tmp_path / "other")
+        forger = await Issuer().open(stack, tmp_path / "other", "a forger's")
         forged = forger.pki.crl("root")
         at.issuer.instead = {"crl root": lambda: web.Response(body=forged)}
         at.issuer.down = {"ocsp"}

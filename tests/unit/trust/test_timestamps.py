@@ -56,7 +56,7 @@ def test_a_refusal_of_the_authority_is_told_with_its_reason():
 def test_a_changed_token_is_refused_or_says_the_same(authority, token):
     """Some bytes say nothing, like the parameters of an algorithm that has none."""
     whole, seen = timestamps.checked(token, DATA, authority.known(), NOW), set()
-    for at in range(0, len(token), 5):
+    for at in range(0, len(token), 9):
         try:
             assert timestamps.checked(spoilt(token, at), DATA, authority.known(), NOW) == whole
         except SignatureInvalid as error:

@@ -5,7 +5,7 @@ People and organs are invented. `NOW` is when files are judged.
 
 import datetime as dt
 import io
-from functools import cached_property
+from functools import cache, cached_property
 
 from asn1crypto import ocsp as asn1_ocsp
 from certomancer.registry import ArchLabel, CertLabel, CertomancerConfig, KeyLabel, ServiceLabel
@@ -83,15 +83,21 @@ def _service(name, usage, **more):
     }
 
 
+@cache
+def _key(name, whose):
+    """In PEM; RSA keys are slow to make, and signers of ours have such."""
+    del whose
+    key = rsa.generate_private_key(65537, 2048) if name in {PERSON, ORGAN} else ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
 class Pki:
-    def __init__(self, folder, *, tsa_revoked=False, address="http://pki.invalid"):
+    def __init__(self, folder, *, tsa_revoked=False, address="http://pki.invalid", whose="ours"):
+        """`whose`: another's has other keys behind the same names."""
         for name in _NAMES:
-            rsa_like_theirs = name in {PERSON, ORGAN}
-            key = rsa.generate_private_key(65537, 2048) if rsa_like_theirs else ec.generate_private_key(ec.SECP256R1())
-            pem = key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            (folder / f"{name}.pem").write_bytes(pem)
+            (folder / f"{name}.pem").write_bytes(_key(name, whose))
         revoked = {"revocation": {"revoked-since": REVOKED, "reason": "key_compromise"}}
         later = {"revocation": {"revoked-since": REVOKED_LATER, "reason": "key_compromise"}} if tsa_revoked else {}
         config = {

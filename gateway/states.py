@@ -250,7 +250,20 @@ class Numbered:
     """In one spelling: `gateway.rules.duplicates` makes it."""
 
 
-Effect = NewMessage | ContentRef | KeepReceipt | SettleDelivery | HandedOver | AddDelivery | Due | Met | Numbered
+@dataclass(frozen=True, slots=True)
+class AnswerKey:
+    """An office's idempotency key and what it was answered. A key that was answered before lets nothing happen again."""
+
+    office: str
+    key: str
+    fingerprint: str
+    """Of what was asked: the same key with another is refused."""
+    answer: Mapping[str, str]
+
+
+Effect = (
+    AnswerKey | NewMessage | ContentRef | KeepReceipt | SettleDelivery | HandedOver | AddDelivery | Due | Met | Numbered
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from gateway.journal.blocks import Block, Fault, VerifyReport
 from gateway.journal.contents import DiskContents
 from gateway.journal.deadlines import DeadlineRow, Missed
 from gateway.journal.directory import OrganLine
-from gateway.journal.door import Answered, KeyReused, NewSubmission, Reserved, Running
+from gateway.journal.door import Answered, NewSubmission, Reserved, Running
 from gateway.journal.heads import HeadFolder
 from gateway.journal.journal import Journal
+from gateway.journal.keys import AnsweredBefore, KeyReused
 from gateway.journal.lookups import (
     AttemptRow,
     EntryRow,
@@ -29,6 +30,7 @@ from gateway.journal.partners import EndpointRow, KeyRow
 
 __all__ = [
     "Answered",
+    "AnsweredBefore",
     "AttemptRow",
     "Block",
     "DeadlineRow",

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import Refused
 from gateway.journal import queries
+from gateway.journal.keys import KeyReused
 from gateway.journal.outcomes import insert
 from gateway.journal.rows import dumps
 from gateway.journal.sqlite import Transaction
-from gateway.model import Problem
 from gateway.states import NewMessage
 
 
@@ -48,14 +47,6 @@ class Running:
 
     after: float
     """Seconds until its reservation lapses."""
-
-
-class KeyReused(Refused):
-    """The idempotency key was used for something else."""
-
-    def __init__(self) -> None:
-        problem = Problem("", "key-reused", "this idempotency key was used for another submission")
-        super().__init__([problem], code="key-reused")
 
 
 def reserve(tx: Transaction, office: str, key: str, now: int, until: int) -> Reserved | Answered | Running:

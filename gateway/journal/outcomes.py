@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway.journal import chain, deadlines, queries
+from gateway.journal import chain, deadlines, keys, queries
 from gateway.journal.chain import Head
 from gateway.journal.rows import (
     MICROSECOND,
@@ -24,6 +24,7 @@ from gateway.model import Direction
 from gateway.states import (
     NEXT,
     AddDelivery,
+    AnswerKey,
     ContentRef,
     Delivery,
     Due,
@@ -146,6 +147,8 @@ def with_reason(outcome: Outcome, why: str) -> Outcome:
 def apply_effect(tx: Transaction, message: Message, effect: Effect, who: str, now: int) -> None:
     message_id = message.message_id
     match effect:
+        case AnswerKey():
+            keys.answer(tx, effect, now)
         case NewMessage():
             insert(tx, effect, who, now)
         case ContentRef():

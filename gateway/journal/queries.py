@@ -414,6 +414,15 @@ PUT_SUBMISSION = Query(
     ),
     *_names(submission),
 )
+ANSWER_KEY = Query(
+    # A reservation that lapsed is nobody's.
+    lambda new: (stmt := new(submission)).on_conflict_do_update(
+        index_elements=("office", "key"),
+        set_={name: stmt.excluded[name] for name in ("reserved_until", "fingerprint", "answer")},
+        where=submission.c.answer.is_(None) & (submission.c.reserved_until <= _now),
+    ),
+    *_names(submission),
+)
 RELEASE_KEY = Query(delete(submission).where(*_of_key, submission.c.answer.is_(None)))
 
 # --- endpoints, roles, keys -------------------------------------------------------------------------------------

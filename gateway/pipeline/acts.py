@@ -7,13 +7,16 @@ it looked at and looks again when the message has moved meanwhile.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gateway.errors import GatewayError, Refused
-from gateway.journal import Journal
+from gateway.journal import AnsweredBefore, Journal
 from gateway.model import Direction, Kind, Problem, Staff
 from gateway.pipeline import detail, milestones, notices, refusing, replies
 from gateway.pipeline.handing import handed_over
@@ -21,7 +24,7 @@ from gateway.pipeline.outgoing import IN_DOUBT
 from gateway.pipeline.record import Text
 from gateway.rules.deadlines import ANSWER, ENDS_ANSWER
 from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED
-from gateway.states import Effect, Entry, Message, Met, Outcome, State, stage_for
+from gateway.states import AnswerKey, Effect, Entry, Message, Met, NewMessage, Outcome, State, stage_for
 
 NOW = dt.timedelta(0)
 TRIES = 10
@@ -76,16 +79,7 @@ class Acts:
         The same again within `SAME_REPORT` is a repeated request, not a second status.
         Raises `Refused` for a code that is not the office's to give, a missing reason or an organ not its own.
         """
-        message = await self._inbox_item(office, message_id)
-        organs = [each.organ for each in await self._journal.deliveries(message_id) if each.office == office]
-        _check_status(message, code, reason, organ, organs)
-        document = detail.document_bare(message.detail or {})
-        named = {each.code: each for each in document.to}
-        speaker = named[organ or organs[0]]
-        born = replies.status_message(
-            message, document, speaker, code, self._now(), reason=reason, staff=staff, office=office
-        )
-
+        born = await self._status(office, message_id, code, reason, organ, staff)
         reported = born.message.message_id
 
         async def outcome(_: Message) -> Outcome | None:
@@ -93,11 +87,57 @@ class Acts:
             if earlier := await self._same_report(born.message):
                 reported = earlier
                 return None
-            ended = (Met(message_id, ANSWER.name, self._now()),) if code in ENDS_ANSWER else ()
-            return Outcome(Entry("status-reported", {"status": code, "organ": speaker.code}), effects=(born, *ended))
+            return self._reported(message_id, code, born)
 
         await self._act(message_id, outcome, who=f"office:{office}", why=None)
         return reported
+
+    async def report_status_once(
+        self,
+        key: str,
+        office: str,
+        message_id: str,
+        code: str,
+        reason: str,
+        organ: str | None = None,
+        staff: Staff | None = None,
+    ) -> tuple[str, bool]:
+        """The same under an idempotency key, however often it comes: the status's message id, and whether it repeats.
+
+        A new key is a new status, also within `SAME_REPORT`. Raises as `report_status` does, and `KeyReused`.
+        """
+        born = await self._status(office, message_id, code, reason, organ, staff)
+        asked = json.dumps([message_id, code, reason, organ, staff and asdict(staff)], ensure_ascii=False)
+        answered = AnswerKey(
+            office, key, hashlib.sha256(asked.encode()).hexdigest(), {"message_id": born.message.message_id}
+        )
+
+        async def outcome(_: Message) -> Outcome:
+            return self._reported(message_id, code, born, answered)
+
+        try:
+            await self._act(message_id, outcome, who=f"office:{office}", why=None)
+        except AnsweredBefore as first:
+            return first.answer["message_id"], True
+        return born.message.message_id, False
+
+    async def _status(
+        self, office: str, message_id: str, code: str, reason: str, organ: str | None, staff: Staff | None
+    ) -> NewMessage:
+        """The status that the office wants sent, if it may."""
+        message = await self._inbox_item(office, message_id)
+        organs = [each.organ for each in await self._journal.deliveries(message_id) if each.office == office]
+        _check_status(message, code, reason, organ, organs)
+        document = detail.document_bare(message.detail or {})
+        speaker = next(each for each in document.to if each.code == (organ or organs[0]))
+        return replies.status_message(
+            message, document, speaker, code, self._now(), reason=reason, staff=staff, office=office
+        )
+
+    def _reported(self, message_id: str, code: str, born: NewMessage, *more: Effect) -> Outcome:
+        ended = (Met(message_id, ANSWER.name, self._now()),) if code in ENDS_ANSWER else ()
+        facts = {"status": code, "organ": born.message.sender}
+        return Outcome(Entry("status-reported", facts), effects=(*more, born, *ended))
 
     async def _same_report(self, status: Message) -> str | None:
         for each in await self._journal.submission(status.submission_id):

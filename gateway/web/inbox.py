@@ -19,7 +19,7 @@ from gateway.states import ContentRef, Message, State, withheld
 from gateway.web import answers, cursors, problems, ranges
 from gateway.web.keys import OFFICE
 from gateway.web.routes import PAGING, Parameter, Route, json_answer
-from gateway.web.uploads import json_object
+from gateway.web.uploads import idempotency_key, json_object
 
 _IN_THE_INBOX = frozenset({State.TRUSTED, State.CLOSED})
 """Before that it is not examined; what was rejected or is held as suspected never shows."""
@@ -34,6 +34,18 @@ class Acts(Protocol):
         self, office: str, message_id: str, code: str, reason: str, organ: str | None = None, staff: Staff | None = None
     ) -> str:
         """The message id of the status."""
+
+    async def report_status_once(
+        self,
+        key: str,
+        office: str,
+        message_id: str,
+        code: str,
+        reason: str,
+        organ: str | None = None,
+        staff: Staff | None = None,
+    ) -> tuple[str, bool]:
+        """The message id of the status, and whether the key was answered before."""
 
 
 class Inbox:
@@ -92,8 +104,17 @@ class Inbox:
                 "Tell the sender what became of the document.",
                 self.report,
                 {202: answers.Reported},
+                parameters=(
+                    Parameter(
+                        "Idempotency-Key",
+                        "Names this report; repeat it with the same content as often as needed. Without one, the same "
+                        "report again within ten minutes counts as a repeat.",
+                        "header",
+                        {"type": "string", "minLength": 1, "maxLength": 255},
+                    ),
+                ),
                 body=answers.StatusReport,
-                refusals=(413, 415, 422),
+                refusals=(409, 413, 415, 422),
             ),
         ]
 
@@ -124,18 +145,21 @@ class Inbox:
         await self._own(office, message_id)
         await self._acts.acknowledge(office, message_id)
 
-    async def reported(self, office: str, message_id: str, said: Mapping[str, Any]) -> answers.Reported:
-        """`said` is a `StatusReport` as JSON has it."""
+    async def reported(
+        self, office: str, message_id: str, said: Mapping[str, Any], key: str | None = None
+    ) -> tuple[answers.Reported, bool]:
+        """`said` is a `StatusReport` as JSON has it, `key` its idempotency key. True: it was answered before."""
         message, _ = await self._own(office, message_id)
         try:
             report = answers.StatusReport.model_validate(said)
         except ValidationError as error:
             raise refused(error) from None
         staff = Staff(**report.staff.model_dump()) if report.staff else None
-        reported = await self._acts.report_status(
-            office, message.message_id, report.code, report.reason, report.organ, staff
-        )
-        return answers.Reported(message_id=reported)
+        asked = (office, message.message_id, report.code, report.reason, report.organ, staff)
+        if key is None:
+            return answers.Reported(message_id=await self._acts.report_status(*asked)), False
+        reported, repeated = await self._acts.report_status_once(key, *asked)
+        return answers.Reported(message_id=reported), repeated
 
     # --- over HTTP ------------------------------------------------------------------------------------------------
 
@@ -166,8 +190,11 @@ class Inbox:
     async def report(self, request: web.Request) -> web.Response:
         office, message_id = request[OFFICE], request.match_info["message_id"]
         await self._own(office, message_id)  # a stranger's body is not read
+        header = request.headers.get("Idempotency-Key")
+        key = None if header is None else idempotency_key(header, "Idempotency-Key")
         said = await json_object(request, limit=self._body_limit)
-        return json_answer(await self.reported(office, message_id, said), status=202)
+        reported, repeated = await self.reported(office, message_id, said, key)
+        return json_answer(reported, status=202, headers={"Idempotency-Replayed": "true"} if repeated else None)
 
     async def _own(self, office: str, message_id: str) -> tuple[Message, list[str]]:
         """The item and the office's organs it is for. Raises `Refused` (404) where it is not in its inbox."""

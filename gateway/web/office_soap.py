@@ -139,7 +139,8 @@ class OfficeSoap:
         return {}
 
     async def _report_status(self, office: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-        return (await self._inbox.reported(office, asked["message_id"], asked["report"])).model_dump(mode="json")
+        reported, _ = await self._inbox.reported(office, asked["message_id"], asked["report"])
+        return reported.model_dump(mode="json")
 
     async def _get_attachment(self, request: web.Request, office: str, asked: Mapping[str, Any]) -> web.StreamResponse:
         attachment, content = await self._inbox.file(office, asked["message_id"], str(asked["n"]))

@@ -49,7 +49,7 @@ class Timestamper(Protocol):
         """A checked RFC 3161 token over `data`, in DER. Raises `Unreachable`, or another `GatewayError` for a bad answer."""
 
 
-class Asked(Protocol):
+class RevocationAsked(Protocol):
     """Where a revocation answer may be had (`gateway.trust.pdf.RevocationAsk`)."""
 
     @property
@@ -61,7 +61,7 @@ class Asked(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class RevocationFound:
     """What became of asking."""
 
     files: tuple[Path, ...] = ()
@@ -73,10 +73,10 @@ class Answered:
 class RevocationAnswers(Protocol):
     """Fetches revocation answers, and keeps them."""
 
-    async def answers(self, asks: Sequence[Asked]) -> Answered:
+    async def answers(self, asks: Sequence[RevocationAsked]) -> RevocationFound:
         """Raises nothing for what others do."""
 
-    def useless(self, asks: Sequence[Asked]) -> None:
+    def useless(self, asks: Sequence[RevocationAsked]) -> None:
         """The answers to these told nothing: do not serve them again."""
 
 

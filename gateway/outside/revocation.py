@@ -29,7 +29,7 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 
 from gateway.errors import GatewayError, Unreachable
-from gateway.ports import Answered, Asked
+from gateway.ports import RevocationAsked, RevocationFound
 
 log = structlog.get_logger(__name__)
 
@@ -56,12 +56,12 @@ class FetchedRevocation:
         for each in (self._answers, self._asked):
             each.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    async def answers(self, asks: Sequence[Asked]) -> Answered:
+    async def answers(self, asks: Sequence[RevocationAsked]) -> RevocationFound:
         allowed = [each for each in asks if self._allowed(each.url)]
         found = await asyncio.gather(*(self._answer(each) for each in allowed))
-        return Answered(tuple(dict.fromkeys(each for each in found if each)), failed=None in found)
+        return RevocationFound(tuple(dict.fromkeys(each for each in found if each)), failed=None in found)
 
-    def useless(self, asks: Sequence[Asked]) -> None:
+    def useless(self, asks: Sequence[RevocationAsked]) -> None:
         for each in asks:
             key = _key(each)
             (self._asked / f"{key}.json").unlink(missing_ok=True)
@@ -79,7 +79,7 @@ class FetchedRevocation:
         name = parts.hostname.lower()
         return f"{name}:{port}" in self._hosts or (usual and name in self._hosts)
 
-    async def _answer(self, ask: Asked) -> Path | None:
+    async def _answer(self, ask: RevocationAsked) -> Path | None:
         """One question is asked once at a time, however many documents wait for it."""
         key = _key(ask)
         if (kept := await asyncio.to_thread(self._kept, key)) is not None:
@@ -102,7 +102,7 @@ class FetchedRevocation:
             return None
         return path if path.exists() else None
 
-    async def _fetched(self, ask: Asked, key: str) -> Path | None:
+    async def _fetched(self, ask: RevocationAsked, key: str) -> Path | None:
         try:
             data = await self._call(ask)
             until = min(await asyncio.to_thread(_ends, ask.kind, data, self._now()), self._now() + LONGEST)
@@ -119,7 +119,7 @@ class FetchedRevocation:
         for key in [key for key, until in self._not_before.items() if until <= now]:
             del self._not_before[key]
 
-    async def _call(self, ask: Asked) -> bytes:
+    async def _call(self, ask: RevocationAsked) -> bytes:
         limit, headers = LARGEST[ask.kind], {"Accept": _ACCEPT[ask.kind]}
         body = b64decode(ask.request) if ask.kind == "ocsp" else None
         if body is not None:
@@ -154,7 +154,7 @@ class FetchedRevocation:
         return path
 
 
-def _key(ask: Asked) -> str:
+def _key(ask: RevocationAsked) -> str:
     return hashlib.sha256(f"{ask.kind}\n{ask.url}\n{ask.request}".encode()).hexdigest()
 
 

@@ -188,8 +188,12 @@ class Axis(Protocol):
     async def find(self, parcel: Parcel) -> Acceptance | None:
         """What became of an earlier send of this parcel; None when the axis vouches that it holds no such message."""
 
-    async def pending(self, limit: int) -> Sequence[Announced]:
-        """What waits for us: documents and statuses. Reading consumes nothing."""
+    async def pending(self, limit: int, after: str | None = None) -> Sequence[Announced]:
+        """What waits for us: documents and statuses. Reading consumes nothing.
+
+        An axis may list fewer than `limit` though more waits: what comes after the last one, named by its axis id, is
+        the next page, and an empty page is the end.
+        """
 
     def fetch(self, axis_id: str, kind: Kind) -> AbstractAsyncContextManager[Fetched]: ...
 

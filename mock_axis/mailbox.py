@@ -181,12 +181,14 @@ def by_axis_id(tx: Transaction, axis_id: str) -> Message | None:
     return None if row is None else _message(row)
 
 
-def pending(tx: Transaction, system: str, now: float, limit: int) -> list[Item]:
-    """What waits, urgent first, then oldest."""
+def pending(tx: Transaction, system: str, now: float, limit: int, after: str | None = None) -> list[Item]:
+    """What waits, urgent first, then oldest; with `after` what comes after that item, nothing after a stranger's."""
     rows = tx.run(
         f"SELECT i.item_id, {_JOINED} FROM items i JOIN messages m USING (axis_id)"  # noqa: S608 constant
-        " WHERE i.system = ? AND i.waiting = 1 AND i.due <= ? ORDER BY i.priority DESC, i.seq LIMIT ?",
-        (system, now, limit),
+        " WHERE i.system = ? AND i.waiting = 1 AND i.due <= ? AND (? IS NULL OR (-i.priority, i.seq) >"
+        " (SELECT -priority, seq FROM items WHERE system = ? AND item_id = ?))"
+        " ORDER BY i.priority DESC, i.seq LIMIT ?",
+        (system, now, after, system, after, limit),
     )
     return [Item(row[0], _message(row[1:])) for row in rows]
 

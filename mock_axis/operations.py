@@ -86,6 +86,8 @@ class Operations:
         self.system, self._box, self._keys, self._trust = system, box, keys, trust
         self._agencies, self._faults, self.switches, self._now = agencies, faults, switches, now
         self._stranger = stranger
+        self.list_limit = LIST_LIMIT
+        """Items that a list has at most, whatever was asked for."""
         self._by_name = {
             "SendDocument": self._send,
             "UpdateTraces": self._send,
@@ -269,10 +271,11 @@ class Operations:
     # --- receiving ---
 
     async def _list(self, call: Call) -> Answer:
-        limit = min(soap.number(call.element, "Limit"), LIST_LIMIT)
+        limit = min(soap.number(call.element, "Limit"), self.list_limit)
+        after = get(call.element, "After") or None
         now = self._now().timestamp()
         inline = soap.number(call.element, "InlineBelow") if get(call.element, "InlineBelow") else 0
-        items = await self._perform(call, lambda tx: mailbox.pending(tx, call.system, now, limit))
+        items = await self._perform(call, lambda tx: mailbox.pending(tx, call.system, now, limit, after))
         if self._faults.strikes("out-of-order", call.operation):
             self._faults.shuffle(items)
         return Answer("".join(element("Pending", _pending(item) + self._inline(item, inline)) for item in items))

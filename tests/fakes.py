@@ -52,6 +52,8 @@ class FakeAxis:
         self.calls = Counter()
         self.spoil = {}
         """axis id → what its transport claims instead of the true SHA-256."""
+        self.list_cap = 10_000
+        """It never lists more at once."""
         self.down = None
         """Raised by every call while it is set."""
         self.refuses_receipts = None
@@ -120,9 +122,11 @@ class FakeAxis:
     def put(self, axis_id, data, kind=Kind.DOCUMENT):
         self.waiting[axis_id] = (kind, data)
 
-    async def pending(self, limit):
+    async def pending(self, limit, after=None):
         self._called("pending")
-        return [Announced(axis_id, kind) for axis_id, (kind, _) in list(self.waiting.items())[:limit]]
+        listed = list(self.waiting)
+        first = 0 if after is None else listed.index(after) + 1 if after in listed else len(listed)
+        return [Announced(each, self.waiting[each][0]) for each in listed[first : first + min(limit, self.list_cap)]]
 
     @asynccontextmanager
     async def fetch(self, axis_id, kind):

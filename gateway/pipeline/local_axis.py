@@ -70,9 +70,9 @@ class LocalAxis:
         """Sending again is asking: the unique row answers."""
         return await self.send(parcel)
 
-    async def pending(self, limit: int) -> Sequence[Announced]:
+    async def pending(self, limit: int, after: str | None = None) -> Sequence[Announced]:
         """Nothing to poll for: sending announces."""
-        del limit
+        del limit, after
         return ()
 
     @asynccontextmanager

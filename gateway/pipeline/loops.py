@@ -27,9 +27,8 @@ log = structlog.get_logger(__name__)
 ROLE_SECONDS = 30.0
 BUSY_SECONDS = 0.2
 """Between two looks while there is something new: what came with the last look is being fetched meanwhile."""
-FIRST_LOOK = 200
-"""How many waiting items an axis is asked for at first."""
-LONGEST_LOOK = 10_000
+PAGE = 200
+"""How many waiting items an axis is asked for at once."""
 DISK_SECONDS = 5.0
 DIRECTORY_AGE = dt.timedelta(days=1)
 DIRECTORY_AGAIN_SECONDS = 600.0
@@ -103,7 +102,8 @@ class Poller:
         self._nudge = nudge
         self._times = times or Times()
         self._alive = False
-        self._look = FIRST_LOOK
+        self._after: str | None = None
+        """Where the next page begins: what is listed up to there is known, and must not hide what comes after it."""
 
     async def run(self) -> None:
         while True:
@@ -134,17 +134,16 @@ class Poller:
             self._nudge()
 
     async def once(self) -> bool:
-        """One look. True: there was something new, so look again at once."""
+        """One page. True: there was something, so look again at once."""
         endpoint = f"axis:{self._name}"
-        items = await self._axis.driver.pending(self._look)
+        items = await self._axis.driver.pending(PAGE, self._after)
         new = await self._journal.announce(self._name, items, endpoint=endpoint)
         await self._confirm_again([item.axis_id for item in items])
         if new:
             self._nudge()
-        full = len(items) >= self._look
-        # A full list of old items would hide newer ones for ever: look further.
-        self._look = min(self._look * 2, LONGEST_LOOK) if full and not new else FIRST_LOOK
-        return full or bool(new)
+        # An axis may list fewer than asked for: only an empty page is the end. What is new may be urgent: from the front.
+        self._after = items[-1].axis_id if items and not new else None
+        return bool(items)
 
     async def _confirm_again(self, listed: list[str]) -> None:
         """An item listed although confirmed: our confirmation was lost there. The same receipt again, byte for byte.

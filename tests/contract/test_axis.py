@@ -314,6 +314,42 @@ async def test_a_listing_is_no_longer_than_asked(stand):
     assert len(await stand.receiver.pending(2)) == 2
 
 
+async def paged(axis, limit):
+    """Axis ids, page by page."""
+    pages = [await axis.pending(limit)]
+    while pages[-1]:
+        pages.append(await axis.pending(limit, pages[-1][-1].axis_id))
+    return [[item.axis_id for item in page] for page in pages[:-1]]
+
+
+async def test_all_that_waits_is_listed_page_by_page(stand):
+    for number in range(5):
+        await stand.sender.send(parcel(document_id=f"D-{number}"))
+    whole = [item.axis_id for item in await stand.receiver.pending(10)]
+    assert len(whole) == 5
+    assert await paged(stand.receiver, 2) == [whole[:2], whole[2:4], whole[4:]]
+    assert await stand.receiver.pending(2, "what-never-was") in ([], ())
+
+
+async def test_an_axis_that_lists_fewer_than_asked_hides_nothing(stand):
+    if stand.driver != "soap":
+        pytest.skip("its list has no pages: shorter windows are tried in the driver's own tests")
+    for number in range(5):
+        await stand.sender.send(parcel(document_id=f"D-{number}"))
+    stand.axis.operations.list_limit = 2
+    assert [len(page) for page in await paged(stand.receiver, 200)] == [2, 2, 1]
+
+
+async def test_a_page_begins_after_an_item_that_was_confirmed_meanwhile(stand):
+    for number in range(3):
+        await stand.sender.send(parcel(document_id=f"D-{number}"))
+    first, second, _ = await stand.receiver.pending(10)
+    if stand.driver == "soap":
+        await stand.receiver.confirm(second.axis_id, stand.receipt(second))
+        assert len(await stand.receiver.pending(10, second.axis_id)) == 1
+    assert len(await stand.receiver.pending(10, first.axis_id)) == (1 if stand.driver == "soap" else 2)
+
+
 async def test_a_confirmed_item_leaves_the_list_and_confirming_again_is_harmless(stand):
     await stand.sender.send(parcel())
     (item,) = await stand.receiver.pending(10)

@@ -142,21 +142,37 @@ async def test_what_ends_a_loop_in_a_role_reaches_its_supervisor(road, impatient
 
 async def test_the_poller_enters_what_is_listed_once_and_fetches_nothing(road):
     road.axis.put("in-1", document_file(OURS))
-    assert await road.poller.once()
-    assert not await road.poller.once()
+    assert [await road.poller.once() for _ in range(3)] == [True, True, False]
     assert road.axis.calls["fetch"] == 0
     message = await road.message(await road.by_axis_id("in-1"))
     assert (message.state, message.endpoint) == ("announced", "axis:national")
 
 
-async def test_the_poller_looks_further_when_a_full_list_holds_only_old_items(road, monkeypatch):
-    monkeypatch.setattr(loops, "FIRST_LOOK", 3)
-    road.poller._look = 3
+async def test_an_axis_that_lists_few_at_once_hides_nothing_behind_old_items(road):
+    road.axis.list_cap = 3
     for number in range(10):
         road.axis.put(f"in-{number}", b"x")
     for _ in range(10):
         await road.poller.once()
     assert await road.by_axis_id("in-9"), "nothing is hidden behind what is not fetched yet"
+
+
+async def test_what_comes_later_is_found_behind_what_is_held(road):
+    road.axis.list_cap = 2
+    for number in range(6):
+        road.axis.put(f"old-{number}", b"x")
+    while await road.poller.once():
+        pass
+    road.axis.put("new", b"x")
+    for _ in range(4):
+        await road.poller.once()
+    assert await road.by_axis_id("new")
+    road.axis.put("newer", b"x")
+    before = road.axis.calls["pending"]
+    while await road.poller.once():
+        pass
+    assert await road.by_axis_id("newer")
+    assert road.axis.calls["pending"] - before < 15
 
 
 async def test_an_item_listed_though_confirmed_gets_the_same_receipt_again(road):

@@ -83,10 +83,15 @@ class SoapAxis:
             raise NeedsOperator("axis-id-reused", "the axis holds other bytes under this message id")
         return Acceptance(reply.AxisId, reply.Receipt)
 
-    async def pending(self, limit: int) -> Sequence[Announced]:
+    async def pending(self, limit: int, after: str | None = None) -> Sequence[Announced]:
         inline = _INLINE_BELOW if limit <= _INLINE_ITEMS else 0
-        reply = await self._ask("GetPendingDocumentIds", {"Limit": limit, "InlineBelow": inline}, _LIST_LIMIT)
-        self._listed = {item.AxisId: found for item in reply.Pending[:limit] if (found := _inline(item)) is not None}
+        asked: dict[str, Any] = {"Limit": limit, "InlineBelow": inline}
+        if after is not None:
+            asked["After"] = after
+        reply = await self._ask("GetPendingDocumentIds", asked, _LIST_LIMIT)
+        inlined = {item.AxisId: found for item in reply.Pending[:limit] if (found := _inline(item)) is not None}
+        # What came with the page before may still wait to be fetched; of two pages, no more is kept.
+        self._listed = inlined if after is None or len(self._listed) > limit else self._listed | inlined
         return [
             Announced(
                 axis_id=item.AxisId,

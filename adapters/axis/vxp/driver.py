@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from adapters.axis.vxp.answers import consequence
 from adapters.axis.vxp.listing import Lines, Window, instant, is_line_of, sent_line, text
@@ -36,6 +38,10 @@ _KINDS = (Kind.DOCUMENT, Kind.STATUS)
 IN_DOUBT = "in-doubt"
 TOMORROW = dt.timedelta(days=1)
 """The end of a window is exclusive, may be rounded to its day, and two clocks differ."""
+_NARROWEST = {"dd/MM/yyyy HH:mm:ss": dt.timedelta(minutes=1), "yyyy/MM/dd": dt.timedelta(days=2)}
+"""By how dates are told: a window so narrow is not parted further."""
+MOST_LISTS = 64
+"""Asked for in one look: an axis that heeds no dates would be asked without end."""
 
 
 class VxpAxis:
@@ -88,21 +94,40 @@ class VxpAxis:
             lines += [sent_line(kind, line) for line in listed if text(line, "senderDocId")]
         return lines
 
-    async def pending(self, limit: int) -> Sequence[Announced]:
-        lists = await asyncio.gather(*(self._pending(kind, limit) for kind in _KINDS))
-        return [item for items in lists for item in items][:limit]
+    async def pending(self, limit: int, after: str | None = None) -> Sequence[Announced]:
+        """The axis has no pages of its own: each is cut from the whole list of the window, asked for anew."""
+        now = self._context.now()
+        lists = await asyncio.gather(*(self._pending(kind, now) for kind in _KINDS))
+        items = [item for _, listed in lists for item in listed]
+        start = 0
+        if after is not None:
+            start = next((n for n, item in enumerate(items, 1) if item.axis_id == after), len(items))
+        if len(items) <= start + limit:  # all of it is passed on
+            for kind, (lines, _) in zip(_KINDS, lists, strict=True):
+                self._windows[kind].saw(lines, now)
+        return items[start : start + limit]
 
-    async def _pending(self, kind: Kind, limit: int) -> list[Announced]:
-        now, window = self._context.now(), self._windows[kind]
-        lines = await self.service.received_edoc_list(kind, window.start(now), now + TOMORROW)
+    async def _pending(self, kind: Kind, now: dt.datetime) -> tuple[Lines, list[Announced]]:
+        lines = await self._lines(kind, self._windows[kind].start(now), now + TOMORROW)
         lines.sort(key=lambda line: instant(line, "created_time") or now)
-        if len(lines) <= limit:
-            window.saw(lines, now)
-        return [
+        return lines, [
             Announced(axis_id=text(line, "docId"), kind=kind, sender=text(line, "from"))
-            for line in lines[:limit]
+            for line in lines
             if text(line, "docId")
         ]
+
+    async def _lines(self, kind: Kind, since: dt.datetime, until: dt.datetime) -> Lines:
+        """The lines of that time. A list as long as the axis makes them may be cut short: its halves are asked for."""
+        cap, narrowest = self._options.list_cap, _NARROWEST.get(self._options.list_dates)
+        found: dict[str, Mapping[str, Any]] = {}
+        windows = [(since, until)]
+        for start, end in itertools.islice(windows, MOST_LISTS):  # grows as it goes
+            lines = await self.service.received_edoc_list(kind, start, end)
+            found |= {text(line, "docId"): line for line in lines}
+            if cap and len(lines) >= cap and narrowest is not None and end - start >= narrowest:
+                middle = start + (end - start) / 2
+                windows += [(start, middle), (middle, end)]
+        return list(found.values())
 
     @asynccontextmanager
     async def fetch(self, axis_id: str, kind: Kind) -> AsyncIterator[Fetched]:

@@ -56,7 +56,8 @@ class Options(BaseModel):
     finds: Literal[Finds.BY_LISTING, Finds.NO] = Finds.BY_LISTING
     """`no` where the list of sent messages cannot be relied on: every doubt is then held for a person."""
     list_cap: int = Field(default=0, ge=0)
-    """Lines after which the server cuts a list short; 0: it never does. A list so long settles no doubt."""
+    """Lines after which the server cuts a list short; 0: it never does. A list so long settles no doubt, and
+    what waits is asked for by shorter windows."""
     lookback_days: float = Field(default=7.0, gt=0)
     """How far back a full look at what waits for us goes."""
     overlap_hours: float = Field(default=24.0, ge=0)

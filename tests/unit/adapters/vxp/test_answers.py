@@ -8,6 +8,7 @@ import json
 import pytest
 from aiohttp import web
 
+from adapters.axis.vxp import driver as vxp
 from adapters.axis.vxp.encoded import decoded
 from gateway.errors import Busy, NeedsOperator, Rejection, Retryable, Unknown, Unreachable
 from gateway.model import Kind
@@ -211,6 +212,32 @@ async def test_what_waits_is_told_oldest_first_and_no_more_than_asked(axis, driv
         ("S-1", Kind.STATUS, SENDER),
     ]
     assert [item.axis_id for item in await driver.pending(1)] == ["D-1"]
+
+
+async def test_a_list_as_long_as_the_axis_makes_them_is_asked_for_by_shorter_windows(axis, connected):
+    times = {f"D-{n}": NOW - dt.timedelta(hours=n) for n in range(20)}
+
+    def answer(asked):
+        if asked.param("messagetype") == "status":
+            return ok(data=[])
+        since, until = (
+            dt.datetime.strptime(asked.param(name) + " +0700", "%d/%m/%Y %H:%M:%S %z")
+            for name in ("fromDate", "toDate")
+        )
+        found = [waiting(name, at.isoformat()) for name, at in times.items() if since <= at < until]
+        return ok(data=found[:3])
+
+    axis.answers = [answer]
+    for cap, seen in ((0, 3), (3, 20)):
+        driver = connected(list_cap=cap)
+        assert len(await driver.pending(100)) == seen
+    assert [item.axis_id for item in await driver.pending(2, "D-19")] == ["D-18", "D-17"]
+
+
+async def test_an_axis_that_heeds_no_dates_is_not_asked_without_end(axis, connected):
+    axis.answers = [lambda asked: ok(data=[waiting(f"{asked.param('messagetype')}-{n}") for n in range(3)])]
+    assert len(await connected(list_cap=3).pending(100)) == 6
+    assert len(axis.asked) == 2 * vxp.MOST_LISTS
 
 
 async def test_a_look_reaches_back_before_the_newest_item_and_now_and_then_all_the_way(axis, connected):

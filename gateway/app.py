@@ -49,6 +49,8 @@ from gateway.web.watching import watched
 
 AXES, OFFICES = "gateway.adapters.axis", "gateway.adapters.office"
 STOP_SECONDS = 10.0
+HEADER_SECONDS = 60.0
+"""From connecting, or from the last answer, to the end of a request's headers: who is slower is idle, and let go."""
 
 log = structlog.get_logger(__name__)
 
@@ -360,7 +362,7 @@ def _sign_block(keys: Keys, body: bytes) -> bytes:
 
 
 async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, listener: Listener) -> str:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS, keepalive_timeout=HEADER_SECONDS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     tls = None

@@ -79,19 +79,26 @@ Flag = Annotated[bool, Field(strict=True)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class OrganPart(_Part):
     """An organ; a plain string stands for its code."""
 
     code: Code
+    """Its identifier code (mã định danh)."""
     name: Line = Field(default="", max_length=200)
+    """Its name; where left out, the directory's."""
     in_charge: Line = Field(default="", max_length=200)
+    """The body it is subordinate to."""
     address: Line = Field(default="", max_length=500)
+    """Its postal address."""
     email: Line = Field(default="", max_length=100)
+    """Its mail address."""
     telephone: Line = Field(default="", max_length=20)
+    """Its telephone number."""
     fax: Line = Field(default="", max_length=20)
+    """Its fax number."""
     website: Line = Field(default="", max_length=100)
     """Checkers in the field say 20, which hardly any web address keeps."""
 
@@ -101,107 +108,164 @@ OrganOrCode = Annotated[OrganPart, BeforeValidator(_organ, json_schema_input_typ
 
 class Promulgation(_Part):
     date: IsoDate
+    """The date on the document, `YYYY-MM-DD`."""
     place: Line = Field(default="", max_length=50)
+    """Where it was issued."""
 
 
 class DocumentType(_Part):
     """QCVN 102's `DocumentType`: 1 legal normative, 2 administrative; the name is what readers go by."""
 
     code: Annotated[int, Field(strict=True, ge=1, le=2)] = 2
+    """1 legal normative, 2 administrative."""
     detail: Number | None = None
+    """As QCVN 102 numbers its kind."""
     name: Line = Field(default="Công văn", min_length=1, max_length=100)
+    """Its kind in words, such as `Công văn`."""
 
 
 class SignerPart(_Part):
     competence: Line = Field(default="", max_length=50)
     """TL, KT, TM, …"""
     position: Line = Field(default="", max_length=100)
+    """The office held."""
     full_name: Line = Field(default="", max_length=50)
+    """The full name."""
 
 
 class StaffPart(_Part):
     department: Line = Field(default="", max_length=200)
+    """Of the person who deals with it."""
     staff: Line = Field(default="", max_length=100)
+    """The name of that person."""
     mobile: Line = Field(default="", max_length=20)
+    """The mobile number."""
     email: Line = Field(default="", max_length=100)
+    """The mail address."""
     department_id: Line = Field(default="", max_length=100)
+    """The e-office's own code of the department."""
     staff_id: Line = Field(default="", max_length=100)
+    """The e-office's own code of the person."""
 
 
 class ResponseForPart(_Part):
     organ: Code
+    """Code of the organ that issued the document answered."""
     code: Line = Field(default="", max_length=50)
+    """Its number and notation."""
     document_id: Line = Field(default="", max_length=200)
+    """Its DocumentId."""
     promulgation_date: IsoDate | None = None
+    """The date on it."""
 
 
 class ReceiverChangePart(_Part):
     organ: Code
+    """Code of the organ."""
     added: Flag
+    """True: it becomes a receiver; false: it is one no longer."""
 
 
 class ReplacementPart(_Part):
     document_id: Line = Field(min_length=1, max_length=200)
+    """DocumentId of the document replaced."""
     organs: tuple[Code, ...] = Field(default=(), max_length=1000)
+    """Codes of the organs that had it."""
 
 
 class BusinessPart(_Part):
     """What the document does to earlier ones: 0 new, 1 recall, 2 update, 3 replace."""
 
     type: Annotated[int, Field(strict=True, ge=0, le=3)] = 0
+    """0 new, 1 recall, 2 update, 3 replace."""
     reason: Text = Field(default="", max_length=500)
+    """Why."""
     paper: Annotated[int, Field(strict=True, ge=0, le=1)] | None = None
+    """0 or 1; commonly 1 when a paper copy follows."""
     document_id: Line = Field(default="", max_length=200)
+    """DocumentId of the document recalled or updated."""
     document_changed: Flag | None = None
+    """Whether an update changes the document itself."""
     receivers_changed: Flag | None = None
+    """Whether an update changes who receives it."""
     receiver_changes: tuple[ReceiverChangePart, ...] = Field(default=(), max_length=1000)
+    """Which organs it adds or takes away."""
     replacements: tuple[ReplacementPart, ...] = Field(default=(), max_length=100)
+    """The documents that this one replaces."""
 
 
 class AttachmentPart(_Part):
     """One attachment, in the order of the multipart's file parts. Declared size and digest are checked."""
 
     name: Annotated[Line, AfterValidator(_file_name)] = Field(min_length=1, max_length=500)
+    """The file's name, without a path."""
     content_type: str = Field(
         default="application/octet-stream", pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$", max_length=127
     )
+    """Its media type."""
     description: Line = Field(default="", max_length=500)
+    """What it is, for readers."""
     size: Annotated[int, Field(strict=True, ge=0, lt=1 << 63)] | None = None
+    """Its octets; checked where given."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Of its octets, in hexadecimal; checked where given."""
 
 
 class Record(_Part):
     """What an e-office says of one outgoing document."""
 
     from_: OrganOrCode = Field(alias="from")
+    """The organ that issues it; one of the office's own."""
     to: tuple[OrganOrCode, ...] = Field(min_length=1, max_length=1000)
+    """The organs that are to receive it."""
     number: Line = Field(min_length=1, max_length=11)
+    """Its number."""
     notation: Line = Field(min_length=1, max_length=30)
+    """Its notation, such as `STTTT-VP`."""
     promulgation: Promulgation
+    """When and where it was issued."""
     type: DocumentType = DocumentType()
+    """Which type of document it is."""
     subject: Text = Field(min_length=1, max_length=500)
+    """What it is about (trích yếu)."""
     summary: Text = Field(default="", max_length=500)
+    """Its content in short."""
     signer: SignerPart | None = None
+    """Who signed it."""
     due_date: IsoDate | None = None
+    """By when an answer is wanted, `YYYY-MM-DD`."""
     to_places: tuple[Annotated[Line, Field(max_length=150)], ...] = Field(default=(), max_length=200)
+    """Where copies go (nơi nhận), as printed on it."""
     priority: Annotated[int, Field(strict=True, ge=0, le=4)] = 0
     """0 thường, 1 khẩn, 2 thượng khẩn, 3 hỏa tốc, 4 hỏa tốc hẹn giờ (needs `deliver_by`)."""
     deliver_by: Moment | None = None
+    """By when it must arrive; needed with priority 4."""
     sphere: Line = Field(default="", max_length=100)
+    """Its field of business."""
     typer_notation: Line = Field(default="", max_length=10)
+    """The typist's mark."""
     promulgation_amount: Number | None = None
+    """How many copies were issued."""
     page_amount: Number | None = None
+    """How many pages it has."""
     direction: Flag | None = None
+    """As QCVN 102 has it; carried, not acted upon."""
     appendixes: tuple[Annotated[Line, Field(max_length=500)], ...] = Field(default=(), max_length=100)
+    """What is appended to it, by name."""
     response_for: tuple[ResponseForPart, ...] = Field(default=(), max_length=100)
+    """The documents it answers."""
     steering_type: Annotated[int, Field(strict=True, ge=0, le=99)] | None = None
+    """As QCVN 102 has it; carried, not acted upon."""
     business: BusinessPart = BusinessPart()
+    """What it does to earlier documents."""
     staff: StaffPart | None = None
+    """Who deals with it at the sender."""
     document_id: Line = Field(default="", max_length=200)
     """The wire's DocumentId; left out, it is `<organ>,<yyyy/MM/dd>,<number>/<notation>`."""
     secrecy: Line | None = Field(default=None, max_length=100)
     """The e-office's degree of secrecy: any is refused, a state secret does not travel here."""
     attachments: tuple[AttachmentPart, ...] = ()
+    """One for each file that follows, in the same order."""
     expires: Moment | None = None
     """When the office wants to hear that it is not confirmed; else the gateway's own time."""
 

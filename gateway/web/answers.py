@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from gateway.journal import DeadlineRow, EntryRow
 from gateway.model import Kind, ProofGrade
@@ -16,117 +16,177 @@ from gateway.rules.deadlines import RULES
 from gateway.states import ContentRef, Delivery, Message, State
 from gateway.web import problems
 from gateway.web.pdf_answers import PdfAnswer, pdfs
+from gateway.web.shown import Shown
 
 
-class Warned(BaseModel):
+class Warned(Shown):
     field: str
+    """What it is about: a path into the record."""
     code: str
+    """For machines; it does not change."""
     message: str
+    """For people, in the language asked for."""
 
 
-class MessageRef(BaseModel):
+class MessageRef(Shown):
     message_id: str
+    """Under which it is followed."""
     axis: str
+    """Which axis carries it; `local` between organs of our own offices."""
     organs: list[str]
+    """Codes of the organs it is for."""
 
 
-class Accepted(BaseModel):
+class Accepted(Shown):
     """The same for the same submission for ever; only the language of the warnings follows the reader."""
 
     message_id: str
     """The first message's, which also names the submission."""
     submission: str
+    """The same: every message of this hand-in bears it."""
     messages: list[MessageRef]
+    """One for each axis that reaches some of the receivers."""
     warnings: list[Warned]
+    """What is odd about it, and did not keep it from being accepted."""
 
 
-class DeliveryAnswer(BaseModel):
+class DeliveryAnswer(Shown):
     organ: str
+    """Code of the organ it is for."""
     status: str | None
+    """The last status heard from there, such as `01` (arrived) or `06` (completed); null when none was."""
     status_at: dt.datetime | None
+    """When that organ says it was so."""
     answered: bool
+    """Whether nothing further is waited for from there."""
 
 
-class DeadlineAnswer(BaseModel):
+class DeadlineAnswer(Shown):
     """A time that the law sets."""
 
     rule: str
+    """Which of the rules it is."""
     clause: str
+    """Where the law says so."""
     due_at: dt.datetime
+    """By when."""
     met_at: dt.datetime | None
+    """When it was met; null when it has not been."""
     late: bool
     """Met after its time, or unmet when its time was over."""
 
 
-class TimelineEntry(BaseModel):
+class TimelineEntry(Shown):
     at: dt.datetime
+    """When it was entered in the journal."""
     code: str
+    """What happened."""
     facts: dict[str, str | int | None]
+    """Codes, ids, digests and times that belong to it; never content."""
 
 
-class DocumentLine(BaseModel):
+class DocumentLine(Shown):
     message_id: str
+    """The gateway's name of it, for ever."""
     submission: str
+    """The first message of the same hand-in."""
     kind: Kind
+    """What it is."""
     state: State
+    """How far it has come."""
     axis: str
+    """Which axis carries it; `local` between organs of our own offices."""
     document_id: str
+    """The DocumentId it travels under."""
     sender: str
+    """Code of the organ it is from."""
     code: str
+    """Number and notation; empty once purged."""
     subject: str
+    """What it is about; empty once purged."""
     urgency: int
+    """0 normal, 1 urgent, 2 very urgent, 3 express."""
     proof: ProofGrade | None
+    """What shows that the axis has it; null before it has."""
     held: str | None
+    """Why it waits for a person; null when it does not."""
     accepted_at: dt.datetime | None
+    """When the gateway took it over."""
     sent_at: dt.datetime | None
+    """When the axis was known to have it."""
     closed_at: dt.datetime | None
+    """When nothing was left to wait for."""
     expires_at: dt.datetime | None
+    """When the wait for the axis's receipt ends."""
 
 
 class DocumentAnswer(DocumentLine):
     size: int | None
+    """Octets of the edXML file; null before it is packed."""
     sha256: str | None
+    """Of the edXML file, in hexadecimal."""
     supersedes: str | None
+    """The message that this one was sent in place of."""
     deliveries: list[DeliveryAnswer]
+    """One for each organ it is for."""
     deadlines: list[DeadlineAnswer]
+    """The times that the law sets for it."""
     pdfs: list[PdfAnswer]
     """What was found of the signatures in its PDFs, where they were examined."""
     timeline: list[TimelineEntry]
+    """All that happened to it, oldest first."""
 
 
-class DocumentPage(BaseModel):
+class DocumentPage(Shown):
     items: list[DocumentLine]
+    """Newest first."""
     next: str | None
     """Cursor of the next page; null on the last."""
 
 
-class InboxAttachment(BaseModel):
+class InboxAttachment(Shown):
     n: int
     """Its place in the document, from 0; the last part of its address."""
     name: str
+    """The file's name as its sender gave it."""
     content_type: str
+    """Its media type as its sender gave it."""
     description: str
+    """What its sender says of it."""
     size: int
+    """Octets."""
     sha256: str
+    """Of its octets, in hexadecimal."""
 
 
-class InboxLine(BaseModel):
+class InboxLine(Shown):
     message_id: str
+    """Under which it is read and acknowledged."""
     kind: Kind
+    """What it is."""
     document_id: str
+    """Its DocumentId; of a status or a notice, that of the document it is about."""
     sender: str
+    """Code of the organ it is from."""
     code: str
+    """Number and notation; of a status, those of the document it is about."""
     subject: str
+    """What it is about."""
     urgency: int
+    """0 normal, 1 urgent, 2 very urgent, 3 express."""
     size: int | None
+    """Octets of the edXML file; null for a notice."""
     sha256: str | None
+    """Of the edXML file, in hexadecimal."""
     received_at: dt.datetime | None
+    """When the gateway took it over."""
 
 
 class InboxAnswer(InboxLine):
     organs: list[str]
     """Those of the office's organs it is for."""
     deadlines: list[DeadlineAnswer]
+    """The times that the law sets for it."""
     findings: list[dict[str, str]]
     """What is odd about it, each with a `code`; one about an earlier document names its `message_id`."""
     pdfs: list[PdfAnswer]
@@ -134,28 +194,35 @@ class InboxAnswer(InboxLine):
     detail: dict[str, Any]
     """The parsed `document` or `status`, or what a notice says."""
     attachments: list[InboxAttachment]
+    """In the order of the document."""
 
 
-class InboxPage(BaseModel):
+class InboxPage(Shown):
     items: list[InboxLine]
+    """Oldest first."""
     next: str | None
+    """Cursor of the next page; null on the last."""
 
 
-class StatusReport(BaseModel):
+class StatusReport(Shown):
     """What became of a document at the office: 02 refused (with a reason), 03 registered, 04 assigned, 05 in process,
     06 completed. 01 is the gateway's own word.
     """
 
     model_config = ConfigDict(extra="forbid")
     code: Literal["02", "03", "04", "05", "06"]
+    """What became of it."""
     reason: Annotated[Text, Field(max_length=500)] = ""
+    """Needed with 02; told to the sender."""
     organ: Code | None = None
     """Needed where the document is for several organs of the office."""
     staff: StaffPart | None = None
+    """Who deals with it."""
 
 
-class Reported(BaseModel):
+class Reported(Shown):
     message_id: str
+    """Of the status on its way; it is followed like a document."""
 
 
 def _text(detail: Mapping[str, Any] | None, name: str) -> str:

@@ -39,8 +39,12 @@ _MULTIPART: dict[str, dict[str, Any]] = {
             "type": "object",
             "required": ["record"],
             "properties": {
-                "record": {"$ref": "#/components/schemas/Record"},
-                "attachment": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                "record": {"$ref": "#/components/schemas/Record", "description": "The document; it comes first."},
+                "attachment": {
+                    "type": "array",
+                    "items": {"type": "string", "format": "binary"},
+                    "description": "Its files, in the record's order.",
+                },
             },
         },
         "encoding": {"record": {"contentType": "application/json"}},

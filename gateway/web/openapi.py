@@ -17,8 +17,26 @@ from gateway.web.routes import Model, Parameter, Route
 _ALWAYS = (400, 500, 503)
 _WITH_KEY = (401, 429)
 _WITH_ID = (404,)
+_IN_PATH = {"message_id": "The message id.", "n": "The attachment's place in the document, from 0."}
 _COME_BACK = (429, 503)
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
+_EXAMPLES: Mapping[str, list[dict[str, Any]]] = {
+    "Record": [
+        {
+            "from": {"code": "000.00.05.H99", "name": "Sở Thử nghiệm"},
+            "to": ["000.00.00.G98"],
+            "number": "15",
+            "notation": "STN-VP",
+            "promulgation": {"place": "Thử nghiệm", "date": "2026-03-02"},
+            "type": {"code": 2, "name": "Công văn"},
+            "subject": "V/v thử nghiệm liên thông",
+            "signer": {"competence": "KT", "position": "Phó Giám đốc", "full_name": "Nguyễn Văn Thử"},
+            "priority": 1,
+            "attachments": [{"name": "15-STN-VP.pdf", "content_type": "application/pdf"}],
+        }
+    ],
+    "StatusReport": [{"code": "03", "staff": {"staff": "Trần Thị Mẫu"}}, {"code": "02", "reason": "Thiếu phụ lục"}],
+}
 _REF = "#/components/schemas/{model}"
 
 
@@ -55,12 +73,14 @@ def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
         ref_template=_REF,
     )
     found: dict[str, Any] = schemas["$defs"]
+    for name, examples in _EXAMPLES.items():
+        found[name]["examples"] = examples
     return found
 
 
 def _operation(route: Route) -> dict[str, Any]:
     named = re.findall(r"{(\w+)}", route.path)
-    in_path = [Parameter(name, "", "path", {"type": "string"}, required=True) for name in named]
+    in_path = [Parameter(name, _IN_PATH[name], "path", {"type": "string"}, required=True) for name in named]
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,

@@ -6,10 +6,10 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from gateway.web.shown import Shown
 
 
-class PdfSignatureAnswer(BaseModel):
+class PdfSignatureAnswer(Shown):
     type: str
     """`signature`, or `timestamp` over the file."""
     verdict: str
@@ -19,7 +19,9 @@ class PdfSignatureAnswer(BaseModel):
     kind: str
     """`person`, `organisation` or `unknown`."""
     name: str
+    """Of the signer, from the certificate."""
     organisation: str
+    """The signer's, from the certificate."""
     revocation: str
     """`good`, `revoked`, `unknown` (no answer was at hand) or `not-checked`."""
     revocation_urls: list[str]
@@ -28,7 +30,7 @@ class PdfSignatureAnswer(BaseModel):
     """When it existed, by the word of a trusted timestamp."""
 
 
-class PdfAnswer(BaseModel):
+class PdfAnswer(Shown):
     field: str
     """Which attachment, e.g. `attachments[0]`."""
     verdict: str
@@ -36,6 +38,7 @@ class PdfAnswer(BaseModel):
     findings: list[str]
     """Codes about the whole file."""
     signatures: list[PdfSignatureAnswer]
+    """In the order of the file."""
 
 
 def pdfs(detail: Mapping[str, Any] | None) -> list[PdfAnswer]:

@@ -15,11 +15,11 @@ from typing import Any, Literal
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from pydantic import BaseModel
 
 from gateway import texts
 from gateway.errors import Busy, GatewayError, Refused, Rejection
 from gateway.model import Problem
+from gateway.web.shown import Shown
 
 log = structlog.get_logger(__name__)
 
@@ -33,20 +33,28 @@ Language = Literal["vi", "en"]
 FALLBACK = web.AppKey("fallback-language", str)
 
 
-class FieldError(BaseModel):
+class FieldError(Shown):
     field: str
+    """Where: a path into the record such as `to[0].code`, a header or a parameter; empty for the whole."""
     code: str
+    """What is wrong, for machines; it does not change."""
     message: str
+    """The same for people, in the language asked for."""
 
 
-class ProblemDetails(BaseModel):
+class ProblemDetails(Shown):
     """RFC 9457."""
 
     type: str
+    """`urn:lienthong:problem:` and the code of the problem."""
     title: str
+    """What is wrong, in the language asked for."""
     status: int
+    """The HTTP status again."""
     detail: str
+    """The sentences of all `errors`, or the title where there are none."""
     errors: list[FieldError]
+    """Every fault found, each with its place."""
 
 
 def language_of(request: web.Request) -> Language:

@@ -203,7 +203,8 @@ class Axis(Protocol):
     async def organs(self) -> Sequence[AxisOrgan]: ...
 
     def certificates(self) -> Mapping[str, dt.datetime]:
-        """Until when each party on the other side has a valid certificate, by its system id.
+        """Until when each party on the other side has a valid certificate, by its system id; and `tls:<name>`, until when
+        our own TLS client certificate lasts, where there is one.
 
         Of several the one that lasts longest counts: one that was replaced may end in peace.
         """

@@ -18,6 +18,7 @@ from gateway.pipeline.runner import Runner
 from gateway.ports import Contents
 from gateway.states import Stage
 from gateway.trust.keys import Keys
+from gateway.trust.tls import chain_ends
 from gateway.web.health import Check, Watch
 
 
@@ -50,11 +51,13 @@ def watched(
         metrics.block_age.set(stats.block_age_seconds)
         metrics.heads(*heads.ages(now()))
 
+    shown = listener_certificates(settings)  # as they are now: a listener reads its files when it opens, never again
+
     async def machine() -> None:
         metrics.disk(contents.free_bytes(), settings.limits.disk_reserve_bytes)
         metrics.breakers(list(Stage), runner.broken)
         own = [pair.certificate.not_valid_after_utc for pair in keys.ring.pairs]
-        ends = {"own": max(own)} if own else {}
+        ends = {**shown, "own": max(own)} if own else dict(shown)
         for axis in partners.axes.values():
             ends |= axis.driver.certificates()
         metrics.certificates(ends, now())
@@ -77,4 +80,14 @@ def watched(
     return {
         "watch": (figures, machine),
         "ready": {"journal": journal_writable, "breaker": no_breaker, "disk": disk, "signing key": signing_key},
+    }
+
+
+def listener_certificates(settings: Settings) -> dict[str, dt.datetime]:
+    """Until when the listeners' own TLS certificates last."""
+    listeners = {"office_api": settings.office_api, "operators": settings.operators}
+    return {
+        f"tls:{name}": ends
+        for name, listener in listeners.items()
+        if listener.certificate and (ends := chain_ends(listener.certificate))
     }

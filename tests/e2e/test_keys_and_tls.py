@@ -28,6 +28,11 @@ async def test_documents_cross_under_mutual_tls(stage):
     await stage.heard_of(await stage.receive(CHANCELLERY))
 
 
+async def test_it_is_watched_until_when_our_client_certificate_lasts(stage):
+    async with aiohttp.ClientSession() as session, session.get(f"{stage.scene.operators_url}/metrics") as answer:
+        assert 'lienthong_certificate_days_left{certificate="tls:' in await answer.text()
+
+
 async def test_nobody_gets_in_without_a_client_certificate(stage):
     trusting = ssl.create_default_context(cafile=stage.scene.pki.tls / "ca.crt.pem")
     async with aiohttp.ClientSession() as session:

@@ -149,7 +149,9 @@ class SoapAxis:
         system_id = self._context.axis_system_id
         party = self._keys.trust.parties.get(system_id)
         ends = [certificate.not_valid_after_utc for certificate in (party.certificates if party else ())]
-        return {system_id: max(ends)} if ends else {}
+        theirs = {system_id: max(ends)} if ends else {}
+        ours = self._transport.client_certificate_ends
+        return theirs | ({f"tls:{self.name}": ours} if ours else {})
 
     async def reload(self) -> None:
         await asyncio.to_thread(self._keys.reload)

@@ -171,8 +171,9 @@ class VxpAxis:
         return [AxisOrgan(agency.code, agency.name, agency.old_code) for agency in await self.service.agencies()]
 
     def certificates(self) -> Mapping[str, dt.datetime]:
-        """None: a secret vouches for us, and nothing for the axis."""
-        return {}
+        """Ours for TLS alone: a secret vouches for us, and nothing for the axis."""
+        ours = self.service.client_certificate_ends
+        return {f"tls:{self.name}": ours} if ours else {}
 
     async def reload(self) -> None:
         await self.service.reload()

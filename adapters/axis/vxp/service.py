@@ -79,6 +79,10 @@ class Service:
     async def reload(self) -> None:
         await asyncio.to_thread(self._transport.reload)
 
+    @property
+    def client_certificate_ends(self) -> dt.datetime | None:
+        return self._transport.client_certificate_ends
+
     async def close(self) -> None:
         await self._transport.close()
 

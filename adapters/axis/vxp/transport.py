@@ -7,6 +7,7 @@ connection, `Unknown` from then on. Knows nothing of the protocol's headers and 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from adapters.axis.vxp.options import Options
 from gateway.errors import GatewayError, Misconfigured, NeedsOperator, Unknown, Unreachable
 from gateway.model import Problem
 from gateway.ports import Chunks
+from gateway.trust.tls import chain_ends
 
 _BUFFER = 256 << 10
 _LONGEST_WAIT = 3600.0
@@ -78,6 +80,8 @@ class Transport:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._session: aiohttp.ClientSession | None = None
+        self.client_certificate_ends: dt.datetime | None = None
+        """Of the certificate in use: a new file counts once it is read."""
         self._tls = self._context()
 
     def reload(self) -> None:
@@ -169,6 +173,8 @@ class Transport:
             why = exc.strerror or type(exc).__name__
             raise Misconfigured([Problem("axis.options", "tls-files", f"ca, certificate or key: {why}")]) from exc
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self._options.certificate:
+            self.client_certificate_ends = chain_ends(self._options.certificate)
         return context
 
 

@@ -20,7 +20,12 @@ def test_ci_calls_make_test():
     assert "make test" in script
 
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))]
+DOCUMENTS = [
+    "README.md",
+    "README.vi.md",
+    "CONTRIBUTING.md",
+    *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md")),
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -40,6 +45,19 @@ def test_every_file_that_our_documents_link_to_exists(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert ((ROOT / document).parent / link).exists(), link
+
+
+def test_the_readme_in_vietnamese_has_all_that_the_english_one_has():
+    english, vietnamese = (
+        (ROOT / name).read_text(encoding="utf-8").replace("README.vi.md", "README.md")
+        for name in ("README.md", "README.vi.md")
+    )
+    for part in (r"\]\(([^)]+)\)", r"^(#+) ", r"^((?:\.venv/bin/lienthong|make) [^#\n]*?) *(?:#.*)?$", r"`([^`\n]+)`"):
+        told = [sorted(set(re.findall(part, text, re.MULTILINE))) for text in (english, vietnamese)]
+        assert told[0] == told[1], part
+    assert len(re.findall(r"^(?:## |\| |\* )", english, re.MULTILINE)) == len(
+        re.findall(r"^(?:## |\| |\* )", vietnamese, re.MULTILINE)
+    )
 
 
 def test_hooks_call_only_tools_of_the_locked_environment():

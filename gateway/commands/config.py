@@ -56,12 +56,27 @@ def check(file: Path, now: dt.datetime) -> list[Problem]:
         return problems
     return [
         *problems,
+        *_routes(settings),
         *_folders(settings),
         *_tls(settings),
         *_keys(settings, now),
         *_authority(settings),
         *_adapters(settings),
     ]
+
+
+def _routes(settings: Settings) -> Iterator[Problem]:
+    """Routes that hold on the same days for the same organs, so that one of them never counts."""
+    owners = {organ: office.name for office in settings.office for organ in office.organs}
+    for index, route in enumerate(settings.route):
+        if office := owners.get(route.organ):
+            yield Problem(f"route.{index}.organ", "never-used", f"{route.organ} belongs to the office {office!r}")
+        begins, ends = route.from_ or dt.date.min, route.until or dt.date.max
+        for before, other in enumerate(settings.route[:index]):
+            same_days = begins <= (other.until or dt.date.max) and (other.from_ or dt.date.min) <= ends
+            if other.organ == route.organ and same_days:
+                message = f"route.{before} holds for {route.organ} on the same days: end one before the other begins"
+                yield Problem(f"route.{index}.organ", "overlaps", message)
 
 
 def _folders(settings: Settings) -> Iterator[Problem]:

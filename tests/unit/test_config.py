@@ -160,6 +160,46 @@ def test_what_is_named_and_there_is_no_problem(equipped, write):
     assert codes(write(AXIS.format(driver="soap"))) == set()
 
 
+ROUTE = "[[route]]\norgan = '{}'\naxis = 'national'\n{}\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ("", "", {("route.1.organ", "overlaps")}),
+        ("until = 2026-06-30", "from = 2026-06-30", {("route.1.organ", "overlaps")}),
+        ("from = 2026-06-30", "until = 2026-07-01", {("route.1.organ", "overlaps")}),
+        ("until = 2026-06-30", "from = 2026-07-01", set()),
+        ("from = 2026-07-01", "until = 2026-06-30", set()),
+    ],
+)
+def test_of_two_routes_for_one_pattern_one_ends_before_the_other_begins(equipped, write, first, second, found):
+    text = AXIS.format(driver="soap") + ROUTE.format("*.G98", first) + ROUTE.format("*.G98", second)
+    assert codes(write(text)) == found
+    other = AXIS.format(driver="soap") + ROUTE.format("*.G98", first) + ROUTE.format("*.G97", second)
+    assert codes(write(other)) == set()
+
+
+def test_a_route_to_an_organ_of_our_own_is_never_used(equipped, write):
+    office = "[[office]]\nname = 'so'\nadapter = 'pull'\norgans = ['000.00.01.H08']\n"
+    text = AXIS.format(driver="soap") + office + ROUTE.format("000.00.01.H08", "") + ROUTE.format("*.H08", "")
+    assert codes(write(text)) == {("route.0.organ", "never-used")}
+
+
+def test_faults_of_form_and_contradictions_are_told_together(equipped, write):
+    office = "[[office]]\nname = 'so'\nadapter = 'pull'\norgans = ['000.00.01.H08']\n"
+    text = "prot = 1\n" + AXIS.format(driver="soap") + office + office + ROUTE.format("*", "") + ROUTE.format("*", "")
+    text += "[limits]\nrequests_per_second = 0\n[times]\nlease_seconds = 5\n"
+    assert codes(write(text)) == {
+        ("prot", "unknown-key"),
+        ("limits.requests_per_second", "greater-than"),
+        ("office", "doubled"),
+        ("office.organs", "doubled"),
+        ("route.1.organ", "overlaps"),
+        ("times.longest_call_seconds", "too-long"),
+    }
+
+
 def test_folders_and_trusted_parties_that_are_not_there_are_problems(write):
     assert codes(write(AXIS.format(driver="soap"))) >= {("keys", "missing"), ("trust", "missing")}
 

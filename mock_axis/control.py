@@ -10,6 +10,7 @@ POST /agencies/{code}/status                                 {"document_id": …
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 import os
@@ -112,7 +113,7 @@ class Control:
                 table, attachments = await _read_parts(request, Path(folder))
             else:
                 table = await _table(request)
-                attachments = _make_attachments(table, Path(folder))
+                attachments = await asyncio.to_thread(_make_attachments, table, Path(folder))
             agencies = self._mock.agencies
             letter = agencies.letter(
                 request.match_info["code"],

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from lxml import etree
@@ -167,20 +168,34 @@ def _check_attachments(document: Document) -> Iterator[Problem]:
 
 def _check_texts(thing: Any, path: str) -> Iterator[Problem]:
     """Every text in it, by the model's own fields: forbidden characters, and lengths where there is one."""
-    lengths = _LENGTHS.get(type(thing), {})
-    for name in (field.name for field in fields(thing)):
+    for name, shown, limit in _fields(thing.__class__):
         value = getattr(thing, name)
-        shown = "from" if name == "sender" else name
+        if not value:
+            continue
         where = f"{path}.{shown}" if path else shown
-        for i, one in enumerate(value if isinstance(value, tuple) else (value,)):
-            at = f"{where}[{i}]" if isinstance(value, tuple) else where
-            if isinstance(one, str):
-                if FORBIDDEN.search(one):
-                    yield Problem(at, "control-character", "holds a character that XML cannot carry")
-                if name in lengths:
-                    yield from _too_long(at, one, lengths[name])
-            elif is_dataclass(one):
-                yield from _check_texts(one, at)
+        if not isinstance(value, tuple):
+            yield from _check_value(value, where, limit)
+            continue
+        for i, one in enumerate(value):
+            yield from _check_value(one, f"{where}[{i}]", limit)
+
+
+def _check_value(value: object, where: str, limit: int | None) -> Iterator[Problem]:
+    if isinstance(value, str):
+        if FORBIDDEN.search(value):
+            yield Problem(where, "control-character", "holds a character that XML cannot carry")
+        if limit is not None:
+            yield from _too_long(where, value, limit)
+    elif is_dataclass(value):
+        yield from _check_texts(value, where)
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[tuple[str, str, int | None], ...]:
+    """Of each field of a dataclass: its name, the name it is shown by, the longest text it may hold."""
+    lengths = _LENGTHS.get(kind, {})
+    names = (field.name for field in fields(kind))
+    return tuple((name, "from" if name == "sender" else name, lengths.get(name)) for name in names)
 
 
 def _too_long(where: str, text: str, limit: int) -> Iterator[Problem]:

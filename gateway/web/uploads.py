@@ -99,8 +99,9 @@ def _named(part: BodyPartReader) -> tuple[str, str]:
     """(name, file name) of a part. aiohttp reads the header anew for each, with patterns compiled on the way."""
     header = Message()
     header["Content-Disposition"] = part.headers.get("Content-Disposition", "")
-    name = header.get_param("name", "", "Content-Disposition")
-    return collapse_rfc2231_value(name), header.get_filename("")
+    # Of a parameter that stands twice the first counts.
+    found = {key.lower(): value for key, value in reversed(header.get_params([], "Content-Disposition"))}
+    return collapse_rfc2231_value(found.get("name", "")), collapse_rfc2231_value(found.get("filename", "")).strip()
 
 
 async def part_bytes(part: BodyPartReader, *, limit: int | None = None) -> Chunks:
@@ -110,7 +111,8 @@ async def part_bytes(part: BodyPartReader, *, limit: int | None = None) -> Chunk
     size = 0
     while True:
         with well_formed(), in_time():
-            chunk = await asyncio.wait_for(part.read_chunk(CHUNK_BYTES), IDLE_SECONDS)
+            async with asyncio.timeout(IDLE_SECONDS):
+                chunk = await part.read_chunk(CHUNK_BYTES)
         if not chunk:
             return
         size += len(chunk)
@@ -142,7 +144,8 @@ async def body(request: web.Request) -> Chunks:
     """The request's body as it comes. Raises `Refused` with 408 when it stops coming."""
     while True:
         with in_time():
-            chunk = await asyncio.wait_for(request.content.read(CHUNK_BYTES), IDLE_SECONDS)
+            async with asyncio.timeout(IDLE_SECONDS):
+                chunk = await request.content.read(CHUNK_BYTES)
         if not chunk:
             return
         yield chunk

@@ -2,7 +2,7 @@
 
 A rule is text, `NAME[:OPERATION[:PROBABILITY[:COUNT]]][:KEY=VALUE…]`, for example `reply-lost:SendDocument:0.2` or
 `cut:GetDocument:1:3:bytes=1000`. OPERATION is a shell pattern; COUNT limits how many times it strikes, `for=SECONDS`
-how long it lasts. Beside the operations of `axis.wsdl` there are `Deliver`, when a message enters a mailbox, and `Fault`,
+how long it lasts; what is said of SendDocument and UpdateTraces holds for SendTogether too. Beside the operations of `axis.wsdl` there are `Deliver`, when a message enters a mailbox, and `Fault`,
 the reply to a request that is refused. The server asks for a fault by its name at the place where it would strike.
 """
 
@@ -45,6 +45,10 @@ class BadRule(ValueError):
     """A fault rule that cannot be read."""
 
 
+_ALSO = {"SendTogether": ("SendDocument", "UpdateTraces")}
+"""An operation that does the work of others is struck by their faults too."""
+
+
 @dataclass(slots=True)
 class Rule:
     name: str
@@ -55,6 +59,10 @@ class Rule:
     struck: int = 0
     until: float | None = None
     """On the monotonic clock."""
+
+    def strikes(self, operation: str) -> bool:
+        names = (operation, *_ALSO.get(operation, ()))
+        return any(fnmatch.fnmatchcase(name, self.operation) for name in names)
 
     def number(self, option: str, default: float) -> float:
         return float(self.options.get(option, default))
@@ -88,7 +96,7 @@ class Faults:
     def strikes(self, name: str, operation: str) -> Rule | None:
         """Whether this fault strikes here and now; counts it."""
         for rule in self.rules:
-            if rule.name != name or not fnmatch.fnmatchcase(operation, rule.operation):
+            if rule.name != name or not rule.strikes(operation):
                 continue
             if rule.count is not None and rule.struck >= rule.count:
                 continue

@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import uuid
 from base64 import b64decode
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -70,6 +70,23 @@ class Answer:
     pieces: Iterator[bytes] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    message_id: str
+    upload: Upload
+
+    def drop(self) -> None:
+        if isinstance(self.upload.content, Path):
+            self.upload.content.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    message: Message
+    content: bytes | str
+    routing: Routing
+
+
 class Operations:
     def __init__(
         self,
@@ -91,6 +108,7 @@ class Operations:
         self._by_name = {
             "SendDocument": self._send,
             "UpdateTraces": self._send,
+            "SendTogether": self._send_together,
             "FindMessage": self._find,
             "GetPendingDocumentIds": self._list,
             "GetDocument": self._get,
@@ -134,37 +152,96 @@ class Operations:
     # --- sending ---
 
     async def _send(self, call: Call) -> Answer:
-        file = call.element.find(f"{{{soap.AX}}}File")
-        assert file is not None  # axis.xsd
-        size, sha256 = soap.number(file, "Size"), get(file, "Sha256")
-        if size > UPLOAD_LIMIT:
-            raise AxisFault("TooLarge", f"more than {UPLOAD_LIMIT} bytes")
-        upload = await soap.read_upload(call.parts, get(file, "ContentId"), size, self._box.store.draft())
+        (parcel,) = uploaded = await self._uploads(call, [call.element])
+        self._same(parcel, call.operation)
+        (prepared,) = await self._prepare_all(call, uploaded)
+        if isinstance(prepared, AxisFault):
+            raise prepared
+        (result,) = await self._keep(call, [prepared])
+        if isinstance(result, AxisFault):
+            raise result
+        return Answer(result)
+
+    async def _send_together(self, call: Call) -> Answer:
+        """Each parcel is taken or refused for itself; those taken are kept in one commit."""
+        uploaded = await self._uploads(call, call.element.findall(f"{{{soap.AX}}}Parcel"))
+        prepared = await self._prepare_all(call, uploaded)
+        kept = iter(await self._keep(call, [each for each in prepared if isinstance(each, _Prepared)]))
+        results = [each if isinstance(each, AxisFault) else next(kept) for each in prepared]
+        lines = (
+            field("MessageId", parcel.message_id) + (_refusal(result) if isinstance(result, AxisFault) else result)
+            for parcel, result in zip(uploaded, results, strict=True)
+        )
+        return Answer("".join(element("Result", line) for line in lines))
+
+    async def _uploads(self, call: Call, lines: Sequence[etree._Element]) -> list[_Parcel]:
+        """The parts beside the envelope, in its order. Raises `AxisFault` where one is not what the Body says."""
+        parcels: list[_Parcel] = []
         try:
-            if (upload.size, upload.sha256) != (size, sha256):
-                raise AxisFault("WrongDigest", "the part is not what the Body says")
-            return await self._take(call, upload)
+            for line in lines:
+                file = line.find(f"{{{soap.AX}}}File")
+                assert file is not None  # axis.xsd
+                size, sha256 = soap.number(file, "Size"), get(file, "Sha256")
+                if size > UPLOAD_LIMIT:
+                    raise AxisFault("TooLarge", f"more than {UPLOAD_LIMIT} bytes")
+                upload = await soap.read_upload(call.parts, get(file, "ContentId"), size, self._box.store.draft())
+                parcels.append(_Parcel(get(line, "MessageId"), upload))
+                if (upload.size, upload.sha256) != (size, sha256):
+                    raise AxisFault("WrongDigest", "the part is not what the Body says")
         except BaseException:
-            if isinstance(upload.content, Path):
-                upload.content.unlink(missing_ok=True)
+            for parcel in parcels:
+                parcel.drop()
+            raise
+        return parcels
+
+    def _same(self, parcel: _Parcel, operation: str) -> None:
+        if (parcel.upload.read.kind == "status") is not (operation == "UpdateTraces"):
+            parcel.drop()
+            raise AxisFault("BadForm", "SendDocument carries documents, UpdateTraces statuses")
+
+    async def _prepare_all(self, call: Call, parcels: Sequence[_Parcel]) -> list[_Prepared | AxisFault]:
+        try:
+            return [await self._prepared(call, parcel) for parcel in parcels]
+        except BaseException:
+            for parcel in parcels:
+                parcel.drop()
             raise
 
-    async def _take(self, call: Call, upload: Upload) -> Answer:
-        read = upload.read
-        if (read.kind == "status") is not (call.operation == "UpdateTraces"):
-            raise AxisFault("BadForm", "SendDocument carries documents, UpdateTraces statuses")
-        party = self._trust.parties[call.system]
-        if not party.speaks_for(read.sender):
-            raise AxisFault("NotYours", "the system may not speak for that organ", organ=read.sender)
-        now = self._now()
-        routing = self.route(read, now)
-        message_id = get(call.element, "MessageId")
-        axis_id = uuid.uuid4().hex
-        said = self._receipt(call, message_id, axis_id, upload, now)
+    async def _keep(self, call: Call, prepared: Sequence[_Prepared]) -> list[str | AxisFault]:
+        """Keep them in one commit: the fields of the reply, or the refusal, for each."""
+
+        def keep(tx: Transaction) -> list[Message]:
+            deduplicates = self.switches.deduplicates
+            return [
+                mailbox.accept(tx, each.message, each.content, each.routing, deduplicates=deduplicates)
+                for each in prepared
+            ]
+
+        try:
+            kept = await self._perform(call, keep)
+        except mailbox.Replayed:
+            for each in prepared:
+                await self._forget(each.content)
+            raise
+        self._agencies.wake()
+        return [await self._accepted(call, *pair) for pair in zip(prepared, kept, strict=True)]
+
+    async def _prepared(self, call: Call, parcel: _Parcel) -> _Prepared | AxisFault:
+        """What is to be kept of a parcel, or why it is not taken."""
+        read, now = parcel.upload.read, self._now()
+        try:
+            if not self._trust.parties[call.system].speaks_for(read.sender):
+                raise AxisFault("NotYours", "the system may not speak for that organ", organ=read.sender)
+            routing = self.route(read, now)
+        except AxisFault as fault:
+            parcel.drop()
+            return fault
+        upload, axis_id = parcel.upload, uuid.uuid4().hex
+        said = self._receipt(call, parcel.message_id, axis_id, upload, now)
         receipt = receipts.issue(said, self._keys.signing(now))
         message = Message(
-            axis_id, call.system, message_id, read.kind, read.sender, read.document_id, read.to, read.attachments,
-            read.priority, upload.size, upload.sha256, read.status_code, read.description, read.code,
+            axis_id, call.system, parcel.message_id, read.kind, read.sender, read.document_id, read.to,
+            read.attachments, read.priority, upload.size, upload.sha256, read.status_code, read.description, read.code,
             read.promulgation_date, receipt, now.timestamp(),
         )  # fmt: skip
         content = (
@@ -172,22 +249,16 @@ class Operations:
             if isinstance(upload.content, Path)
             else upload.content
         )
-        try:
-            kept = await self._perform(
-                call,
-                lambda tx: mailbox.accept(tx, message, content, routing, deduplicates=self.switches.deduplicates),
-            )
-        except mailbox.Replayed:
-            await self._forget(content)
-            raise
-        if kept is not message:
-            await self._forget(content)
-        if kept.sha256 != upload.sha256:
-            raise AxisFault("IdReused", "this message id came before with another digest")
-        self._agencies.wake()
+        return _Prepared(message, content, routing)
+
+    async def _accepted(self, call: Call, prepared: _Prepared, kept: Message) -> str | AxisFault:
+        if kept is not prepared.message:
+            await self._forget(prepared.content)
+        if kept.sha256 != prepared.message.sha256:
+            return AxisFault("IdReused", "this message id came before with another digest")
         assert kept.receipt is not None
         receipt = self._spoil_receipt(call.operation, kept.receipt)
-        return Answer(field("AxisId", kept.axis_id) + element("Receipt", xmlsig.b64(receipt)))
+        return field("AxisId", kept.axis_id) + element("Receipt", xmlsig.b64(receipt))
 
     async def _forget(self, content: bytes | str) -> None:
         """Only where it is certain that no row names the file."""
@@ -400,6 +471,15 @@ class Operations:
             organs |= {organ: organ for organ in party.organs if "*" not in organ and organ not in organs}
         lines = (field("OrganId", code) + field("OrganName", name) for code, name in organs.items())
         return Answer("".join(element("Organization", line) for line in lines))
+
+
+def _refusal(fault: AxisFault) -> str:
+    return (
+        field("Code", fault.code)
+        + field("Message", fault.message)
+        + (field("OrganId", fault.organ[:35]) if fault.organ else "")
+        + (field("RetryAfter", str(fault.retry_after)) if fault.retry_after is not None else "")
+    )
 
 
 def _pending(item: Item) -> str:

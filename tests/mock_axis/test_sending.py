@@ -1,4 +1,4 @@
-"""SendDocument, UpdateTraces and FindMessage."""
+"""SendDocument, UpdateTraces, SendTogether and FindMessage."""
 
 import asyncio
 import hashlib
@@ -167,3 +167,35 @@ async def test_organs_and_traces_can_be_looked_up(mock, client):
         assert await traces(other) == []
     reply = await client.call("GetOrganizations")
     assert "Văn phòng Chính phủ" in [name.text for name in reply.body.iter("{*}OrganName")]
+
+
+async def test_documents_and_statuses_sent_together_are_each_taken_or_refused_for_themselves(mock, client):
+    mock.habits.answers = ()
+    unknown = client.document(to=("000.00.00.G99",))
+    ids = [new_id() for _ in range(4)]
+    files = [client.document(number="1"), unknown, client.status("D1"), client.document(sender="000.00.00.H41")]
+    results = await client.send_together(*zip(ids, files, strict=True))
+    assert [result["MessageId"] for result in results] == ids
+    assert [result.get("Code") for result in results] == [None, "UnknownOrgan", None, "NotYours"]
+    assert {message.message_id for message in await held(mock)} == {ids[0], ids[2]}
+    for result in (results[0], results[2]):
+        assert (await client.find(result["MessageId"]))["Receipt"] == result["Receipt"]
+
+
+async def test_what_came_alone_before_gets_the_same_receipt_among_others(mock, client):
+    mock.habits.answers = ()
+    file, message_id = client.document(), new_id()
+    first = await client.send(file, message_id)
+    again, other, reused = await client.send_together(
+        (message_id, file), (new_id(), client.document(number="2")), (message_id, client.document(number="3"))
+    )
+    assert (again["AxisId"], again["Receipt"]) == (first["AxisId"], first["Receipt"])
+    assert "Receipt" in other
+    assert reused["Code"] == "IdReused"
+    assert len(await held(mock)) == 2
+
+
+async def test_nothing_of_several_is_taken_when_one_part_is_not_what_the_body_says(mock, client):
+    good, wrong = (new_id(), client.document(number="2")), (new_id(), client.document(), "0" * 64)
+    assert (await fault_of(client.send_together(good, wrong))).code == "WrongDigest"
+    assert await held(mock) == []

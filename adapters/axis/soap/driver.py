@@ -21,13 +21,13 @@ from typing import Any, TypeVar
 from lxml import etree
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
-from adapters.axis.soap.confirmations import Confirmations
 from adapters.axis.soap.mime import FilePart, Malformed, Parts, Written
 from adapters.axis.soap.options import Options
-from adapters.axis.soap.replies import Question, read_reply, refusal
+from adapters.axis.soap.replies import Question, read_reply, refusal, refused_parcel
+from adapters.axis.soap.sharing import Sharing
 from adapters.axis.soap.transport import Transport
 from adapters.axis.soap.wire import wire
-from gateway.errors import Busy, GatewayError, NeedsOperator, Unknown, Unreachable
+from gateway.errors import Busy, GatewayError, NeedsOperator, Rejection, Unknown, Unreachable
 from gateway.model import Kind
 from gateway.ports import Acceptance, Announced, AxisContext, AxisOrgan, Capabilities, Chunks, Fetched, Parcel
 from gateway.trust.keys import Keys
@@ -43,6 +43,12 @@ _INLINE_BELOW = 16 << 10
 _INLINE_ITEMS = 400
 """A longer list is asked for without files, so that its reply stays within the limit."""
 
+_SMALL = 256 << 10
+"""Files up to this size share a call with others that wait; a larger one has its own."""
+_SENDS = 2
+"""Calls of that kind at once: so that a slow axis does not hold up what could travel beside."""
+_RECEIPTS = 50
+"""In one call; the axis takes 100."""
 _PATIENCE = 10.0
 """Seconds after which a call that reads is not begun again."""
 
@@ -59,19 +65,41 @@ class SoapAxis:
         self._keys = Keys(context.keys, context.trust)
         self._transport = Transport(options)
         self._wire = wire()
-        self._confirmations = Confirmations(self._confirm_all)
+        self._sends = Sharing(self._send_all, at_once=options.send_together, calls=_SENDS)
+        self._confirmations = Sharing(self._confirm_all, at_once=_RECEIPTS)
         self._listed: dict[str, _Inline] = {}
         """Small files that came with the newest list, by axis id."""
 
     async def send(self, parcel: Parcel) -> Acceptance:
-        content_id = f"{parcel.message_id}@{self._context.system_id}"
-        fields = {
-            "MessageId": parcel.message_id,
-            "File": {"ContentId": content_id, "Size": parcel.size, "Sha256": parcel.sha256},
-        }
+        if parcel.size > _SMALL:
+            return await self._send(parcel)
+        return await self._sends.put(parcel)
+
+    async def _send(self, parcel: Parcel) -> Acceptance:
+        line, file = self._line(parcel)
         operation = "UpdateTraces" if parcel.kind is Kind.STATUS else "SendDocument"
-        reply = await self._call(operation, fields, file=FilePart(content_id, parcel.size, parcel.chunks))
+        reply = await self._call(operation, line, files=[file])
         return Acceptance(reply.AxisId, reply.Receipt)
+
+    async def _send_all(self, parcels: Sequence[Parcel]) -> Sequence[Acceptance | GatewayError]:
+        """Of several together, one that the axis refuses, or that cannot be read, must not hold up the others."""
+        if len(parcels) == 1:
+            return [await self._send(parcels[0])]
+        lines, files = zip(*(self._line(parcel) for parcel in parcels), strict=True)
+        try:
+            reply = await self._call("SendTogether", {"Parcel": list(lines)}, files=files)
+        except (Rejection, NeedsOperator):
+            # Nothing of it was taken: each says for itself what is wrong with it.
+            return [await _told(self._send(parcel)) for parcel in parcels]
+        if [result.MessageId for result in reply.Result] != [parcel.message_id for parcel in parcels]:
+            raise Unknown("axis-reply-form", "not the results of what was sent")
+        return [_taken(result) for result in reply.Result]
+
+    def _line(self, parcel: Parcel) -> tuple[dict[str, Any], FilePart]:
+        """What vouches for a file in the Body, and the part that it travels as."""
+        content_id = f"{parcel.message_id}@{self._context.system_id}"
+        file = {"ContentId": content_id, "Size": parcel.size, "Sha256": parcel.sha256}
+        return {"MessageId": parcel.message_id, "File": file}, FilePart(content_id, parcel.size, parcel.chunks)
 
     async def find(self, parcel: Parcel) -> Acceptance | None:
         reply = await self._ask("FindMessage", {"MessageId": parcel.message_id})
@@ -124,12 +152,13 @@ class SoapAxis:
             yield Fetched(reply.File.Size, reply.File.Sha256, _proven(reply.File, parts))
 
     async def confirm(self, axis_id: str, receipt: bytes) -> None:
-        await self._confirmations.confirm(axis_id, receipt)
+        await self._confirmations.put((axis_id, receipt))
 
-    async def _confirm_all(self, receipts: Sequence[tuple[str, bytes]]) -> Mapping[str, GatewayError]:
+    async def _confirm_all(self, receipts: Sequence[tuple[str, bytes]]) -> Sequence[GatewayError | None]:
         lines = [{"AxisId": axis_id, "Receipt": receipt} for axis_id, receipt in receipts]
         reply = await self._call("ConfirmReceived", {"Confirmation": lines})
-        return {line.AxisId: refusal(line.Code) for line in reply.Refused}
+        refused = {line.AxisId: refusal(line.Code) for line in reply.Refused}
+        return [refused.get(axis_id) for axis_id, _ in receipts]
 
     async def organs(self) -> Sequence[AxisOrgan]:
         reply = await self._ask("GetOrganizations", {}, _LIST_LIMIT)
@@ -158,6 +187,7 @@ class SoapAxis:
         await asyncio.to_thread(self._transport.reload)
 
     async def close(self) -> None:
+        await self._sends.close()
         await self._confirmations.close()
         await self._transport.close()
 
@@ -166,14 +196,14 @@ class SoapAxis:
         return await _patiently(lambda: self._call(operation, fields, limit))
 
     async def _call(
-        self, operation: str, fields: dict[str, Any], limit: int = _ENVELOPE_LIMIT, file: FilePart | None = None
+        self, operation: str, fields: dict[str, Any], limit: int = _ENVELOPE_LIMIT, files: Sequence[FilePart] = ()
     ) -> Any:
-        async with self._exchange(operation, fields, limit, file) as (reply, _):
+        async with self._exchange(operation, fields, limit, files) as (reply, _):
             return reply
 
     @asynccontextmanager
     async def _exchange(
-        self, operation: str, fields: dict[str, Any], limit: int = _ENVELOPE_LIMIT, file: FilePart | None = None
+        self, operation: str, fields: dict[str, Any], limit: int = _ENVELOPE_LIMIT, files: Sequence[FilePart] = ()
     ) -> AsyncIterator[tuple[Any, Parts | None]]:
         request_id = secrets.token_hex(16)
         ours = {"RequestId": request_id, "SystemId": self._context.system_id}
@@ -181,7 +211,7 @@ class SoapAxis:
         now = self._context.now()
         signature = secure(envelope, self._keys.ring.signing(now), now)
         question = Question(operation, request_id, hashlib.sha256(signature).digest())
-        body = Written(etree.tostring(envelope, encoding="utf-8", xml_declaration=True), file)
+        body = Written(etree.tostring(envelope, encoding="utf-8", xml_declaration=True), *files)
         async with self._transport.post(action, body, limit) as answer:
             read = partial(
                 read_reply,
@@ -194,6 +224,21 @@ class SoapAxis:
             )
             reply = read() if len(answer.envelope) <= _INLINE else await asyncio.to_thread(read)
             yield reply, answer.parts
+
+
+async def _told(sending: Awaitable[Acceptance]) -> Acceptance | GatewayError:
+    try:
+        return await sending
+    except GatewayError as exc:
+        return exc
+
+
+def _taken(result: Any) -> Acceptance | GatewayError:
+    if result.Code is not None:
+        return refused_parcel(result)
+    if result.AxisId is None or result.Receipt is None:
+        return Unknown("axis-reply-form", "neither a receipt nor a refusal")
+    return Acceptance(result.AxisId, result.Receipt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""multipart/related, streamed both ways (RFC 2387): the envelope first, then one file.
+"""multipart/related, streamed both ways (RFC 2387): the envelope first, then its files.
 
 The file's length is known before its bytes, from the parcel when writing and from the signed Body when reading: so a
 request has a Content-Length, and a file is never searched for its end. What the bytes must hash to is left to the
@@ -35,42 +35,48 @@ class FilePart:
 
 
 class Written:
-    """An envelope, with or without a file, as an HTTP body of known length."""
+    """An envelope, with or without files, as an HTTP body of known length."""
 
-    def __init__(self, envelope: bytes, file: FilePart | None = None) -> None:
+    def __init__(self, envelope: bytes, *files: FilePart) -> None:
         self.content_type = "text/xml; charset=utf-8"
-        self._head, self._tail, self._file = envelope, b"", file
-        if file is not None:
+        self._head, self._tail = envelope, b""
+        self._files: list[tuple[bytes, FilePart]] = []
+        if files:
             boundary = uuid.uuid4().hex
             self.content_type = f'multipart/related; type="text/xml"; start="<envelope>"; boundary="{boundary}"'
             self._head = (
                 f"--{boundary}\r\nContent-Type: text/xml; charset=utf-8\r\nContent-ID: <envelope>\r\n"
                 "Content-Transfer-Encoding: 8bit\r\n\r\n"
             ).encode() + envelope
-            self._head += (
-                f"\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-ID: <{file.content_id}>\r\n"
-                "Content-Transfer-Encoding: binary\r\n\r\n"
-            ).encode()
+            self._files = [(_part_head(boundary, file), file) for file in files]
             self._tail = f"\r\n--{boundary}--\r\n".encode()
 
     @property
     def length(self) -> int:
-        return len(self._head) + (self._file.size if self._file else 0) + len(self._tail)
+        return len(self._head) + sum(len(head) + file.size for head, file in self._files) + len(self._tail)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body from its start. Raises `Malformed` when the file is not as long as it was said to be."""
+        """The body from its start. Raises `Malformed` when a file is not as long as it was said to be."""
         yield self._head
-        if self._file is None:
-            return
-        left = self._file.size
-        async for chunk in self._file.chunks():
-            left -= len(chunk)
-            if left < 0:
-                break
-            yield chunk
-        if left:
-            raise Malformed("the file is not as long as its record says")
-        yield self._tail
+        for head, file in self._files:
+            yield head
+            left = file.size
+            async for chunk in file.chunks():
+                left -= len(chunk)
+                if left < 0:
+                    break
+                yield chunk
+            if left:
+                raise Malformed("a file is not as long as its record says")
+        if self._tail:
+            yield self._tail
+
+
+def _part_head(boundary: str, file: FilePart) -> bytes:
+    return (
+        f"\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-ID: <{file.content_id}>\r\n"
+        "Content-Transfer-Encoding: binary\r\n\r\n"
+    ).encode()
 
 
 def header(value: str, name: str = "Content-Type") -> Message:

@@ -46,6 +46,8 @@ class Options(BaseModel):
     max_connections: int = Field(default=64, ge=1)
     edxml_bytes: int = Field(default=GIB, gt=0)
     """Largest file fetched."""
+    send_together: int = Field(default=16, ge=1, le=32)
+    """Small messages that may share a call when several wait; 1 for an axis that does not know SendTogether."""
     deduplicates: bool = True
     finds: Finds = Finds.BY_MESSAGE_ID
     signs_receipts: bool = True

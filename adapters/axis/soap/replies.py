@@ -96,6 +96,13 @@ def consequence(fault: Any, *, hands_over: bool) -> GatewayError:
             return NeedsOperator(code, "the axis refuses, and waiting will not change that")
 
 
+def refused_parcel(result: Any) -> GatewayError:
+    """What it means that the axis refuses one parcel out of several: what a fault about it alone would mean."""
+    if result.Code in {"Clock", "Replayed"}:
+        return Unknown("axis-reply-form", "a refusal that can only concern the whole call")
+    return consequence(result, hands_over=True)
+
+
 def refusal(code: str) -> GatewayError:
     """What it means that the axis refuses one confirmation out of several."""
     if code in {"BadSignature", "Busy"}:

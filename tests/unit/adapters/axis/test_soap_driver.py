@@ -1,9 +1,11 @@
 """What driver `soap` makes of replies, honest and otherwise. The port's promises are in tests/contract/test_axis.py."""
 
 import asyncio
+import base64
 import dataclasses
 import datetime as dt
 import hashlib
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -13,6 +15,9 @@ from gateway.errors import Busy, Misconfigured, NeedsOperator, Rejection, Unknow
 from gateway.model import Kind
 from gateway.ports import AxisOrgan
 from tests.pki import AXIS, expired, stranger, valid, write_keys, write_trust
+
+from .conftest import AX
+from .conftest import parcel as make_parcel
 
 MULTIPART = 'multipart/related; type="text/xml"; boundary="cut"'
 
@@ -43,6 +48,100 @@ async def test_a_status_is_sent_by_update_traces(axis, driver, parcel):
     axis.answers = [axis.accepted]
     await driver.send(parcel(kind=Kind.STATUS))
     assert axis.asked[0].operation == "UpdateTraces"
+
+
+def results(*lines):
+    """Answers SendTogether with these lines, in the order of the parcels."""
+
+    def answer(axis, asked):
+        ids = [each.findtext(f"{{{AX}}}MessageId") for each in asked.call.iter(f"{{{AX}}}Parcel")]
+        said = "".join(
+            f"<Result><MessageId>{message_id}</MessageId>{line}</Result>"
+            for message_id, line in zip(ids, lines, strict=True)
+        )
+        return axis.reply(asked, said)
+
+    return answer
+
+
+TAKEN = f"<AxisId>A-1</AxisId><Receipt>{base64.b64encode(b'receipt').decode()}</Receipt>"
+
+
+async def together(axis, driver, *parcels, answer):
+    """Send them while both calls that are allowed at once are under way; what became of each."""
+    held = asyncio.Event()
+
+    async def late(asked):
+        await held.wait()
+        return axis.accepted(asked)
+
+    axis.answers = [late, late, *answer]
+    first = []
+    for each in _parcels(2, "f"):
+        first.append(asyncio.create_task(driver.send(each)))
+        while len(axis.asked) < len(first):
+            await asyncio.sleep(0.01)
+    tasks = [asyncio.create_task(driver.send(each)) for each in parcels]
+    await asyncio.sleep(0)
+    held.set()
+    await asyncio.gather(*first)
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _parcels(count, letter="a"):
+    return [make_parcel(f"<edXML>{letter}{n}</edXML>".encode(), message_id=f"{letter}{n:020}") for n in range(count)]
+
+
+async def test_small_files_that_wait_share_a_call_each_vouched_for_by_its_line(axis, driver):
+    parcels = _parcels(3)
+    done = await together(axis, driver, *parcels, answer=[partial(results(TAKEN, TAKEN, TAKEN), axis)])
+    assert [each.receipt for each in done] == [b"receipt"] * 3
+    shared = axis.asked[-1]
+    assert [each.operation for each in axis.asked] == ["SendDocument", "SendDocument", "SendTogether"]
+    assert [e.text for e in shared.call.iter(f"{{{AX}}}Sha256")] == [each.sha256 for each in parcels]
+    assert all(f"\r\n\r\n<edXML>a{n}</edXML>\r\n--".encode() in shared.raw for n in range(3))
+
+
+async def test_one_that_the_axis_refuses_of_several_does_not_spoil_the_others(axis, driver):
+    refused = "<Code>UnknownOrgan</Code><Message>free text</Message><OrganId>000.00.00.G99</OrganId>"
+    done = await together(axis, driver, *_parcels(2), answer=[partial(results(TAKEN, refused), axis)])
+    assert done[0].axis_id == "A-1"
+    assert (type(done[1]), done[1].code) == (Rejection, "axis-unknown-organ")
+    assert "free text" not in str(done[1])
+
+
+async def test_where_all_of_several_are_refused_at_once_each_is_sent_by_itself(axis, driver):
+    answers = [lambda asked: axis.fault(asked, "BadForm"), axis.accepted, lambda asked: axis.fault(asked, "TooLarge")]
+    done = await together(axis, driver, *_parcels(2), answer=answers)
+    assert done[0].axis_id == "A-1"
+    assert (type(done[1]), done[1].code) == (Rejection, "axis-too-large")
+
+
+SENSELESS = {
+    "another_message": lambda axis, asked: axis.reply(
+        asked, f"<Result><MessageId>{'x' * 20}</MessageId>{TAKEN}</Result>" * 2
+    ),
+    "too_few": lambda axis, asked: axis.reply(asked, f"<Result><MessageId>a{0:020}</MessageId>{TAKEN}</Result>"),
+    "neither_receipt_nor_refusal": results("", ""),
+    "a_clock_for_one": results(*["<Code>Clock</Code><Message/>"] * 2),
+}
+
+
+@pytest.mark.parametrize("said", SENSELESS.values(), ids=SENSELESS)
+async def test_senseless_results_of_several_leave_each_in_doubt(axis, driver, said):
+    done = await together(axis, driver, *_parcels(2), answer=[partial(said, axis)])
+    assert [type(each) for each in done] == [Unknown, Unknown]
+
+
+async def test_a_lost_reply_to_several_leaves_each_in_doubt(axis, driver):
+    done = await together(axis, driver, *_parcels(3), answer=[lambda asked: web.Response(status=500)])
+    assert [type(each) for each in done] == [Unknown] * 3
+
+
+async def test_a_large_file_has_a_call_of_its_own(axis, driver, parcel):
+    large = parcel(bytes(300 << 10), message_id="l" * 20)
+    await together(axis, driver, large, *_parcels(1), answer=[axis.accepted])
+    assert "SendTogether" not in {each.operation for each in axis.asked}
 
 
 async def test_each_try_is_signed_afresh(axis, driver):

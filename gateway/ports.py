@@ -148,6 +148,8 @@ class Announced:
     urgency: int = 0
     size: int | None = None
     sha256: str | None = None
+    at: dt.datetime | None = None
+    """When the axis took it, where its list tells that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,9 @@ class MessageFilter:
     """That handed it in, or that it is for."""
     kind: Kind | None = None
     held: bool | None = None
+    axis: str | None = None
+    reason: str | None = None
+    """Held for this reason."""
     doubt: bool = False
     """Only those of which the other side may already have what the journal does not know it has."""
     organ: str | None = None
@@ -237,10 +240,11 @@ def _conditions(chosen: MessageFilter) -> tuple[list[ColumnElement[bool]], dict[
     column = tables.message.c
     conditions: list[ColumnElement[bool]] = []
     values: dict[str, Any] = {}
-    for name in ("direction", "state", "kind"):
-        if (value := getattr(chosen, name)) is not None:
+    equal = {"direction": chosen.direction, "state": chosen.state, "kind": chosen.kind, "axis": chosen.axis}
+    for name, value in {**equal, "held": chosen.reason}.items():
+        if value is not None:
             conditions.append(column[name] == bindparam(name))
-            values[name] = value.value
+            values[name] = str(value)
     if chosen.held is not None:
         conditions.append(column.held.is_not(None) if chosen.held else column.held.is_(None))
     if chosen.doubt:

@@ -137,7 +137,7 @@ class Poller:
         """One page. True: there was something, so look again at once."""
         endpoint = f"axis:{self._name}"
         items = await self._axis.driver.pending(PAGE, self._after)
-        new = await self._journal.announce(self._name, items, endpoint=endpoint)
+        new = await self._journal.announce(self._name, items, endpoint=endpoint, start_at=self._axis.start_at)
         await self._confirm_again([item.axis_id for item in items])
         if new:
             self._nudge()

@@ -17,7 +17,10 @@ import pytest
 
 from gateway.edxml.parse import read
 from gateway.errors import GatewayError, NeedsOperator, Rejection, Retryable, Unknown
-from gateway.model import Kind
+from gateway.journal import Journal
+from gateway.model import Direction, Kind
+from gateway.pipeline.loops import Poller
+from gateway.pipeline.partners import AxisPartner
 from gateway.ports import Finds, ListsSent, Parcel
 from gateway.trust.errors import SignatureInvalid
 from mock_axis import pki
@@ -306,6 +309,19 @@ async def test_listing_and_fetching_consume_nothing(stand):
     first = await stand.receiver.pending(10)
     await fetch(stand.receiver, first[0])
     assert await stand.receiver.pending(10) == first
+
+
+async def test_a_listing_tells_when_the_axis_took_each_item_and_what_came_before_the_start_waits(stand, tmp_path):
+    sent = dt.datetime.now(dt.UTC)
+    await stand.sender.send(parcel())
+    (item,) = await stand.receiver.pending(10)
+    assert abs((item.at - sent).total_seconds()) < 5
+    for start_at, held in ((item.at + dt.timedelta(seconds=1), "before-start"), (item.at, None)):
+        journal = await Journal.open(tmp_path / f"{held}.sqlite", now=lambda: sent)
+        partner = AxisPartner(stand.receiver, "", "", None, "ignore", fetch_attempts=3, start_at=start_at)
+        await Poller("national", partner, 5.0, journal, lambda: None).once()
+        assert (await journal.find_by_axis_id(Direction.IN, "national", item.axis_id)).held == held
+        await journal.close()
 
 
 async def test_a_listing_is_no_longer_than_asked(stand):

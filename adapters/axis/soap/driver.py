@@ -101,6 +101,7 @@ class SoapAxis:
                 urgency=min(item.Priority, 3),
                 size=item.Size,
                 sha256=item.Sha256,
+                at=_moment(item.AcceptedAt),
             )
             for item in reply.Pending[:limit]
         ]
@@ -194,6 +195,11 @@ class SoapAxis:
             )
             reply = read() if len(answer.envelope) <= _INLINE else await asyncio.to_thread(read)
             yield reply, answer.parts
+
+
+def _moment(told: dt.datetime | None) -> dt.datetime | None:
+    """A time that names no zone is no moment."""
+    return told if told is not None and told.tzinfo is not None else None
 
 
 @dataclass(frozen=True, slots=True)

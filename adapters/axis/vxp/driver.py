@@ -111,7 +111,9 @@ class VxpAxis:
         lines = await self._lines(kind, self._windows[kind].start(now), now + TOMORROW)
         lines.sort(key=lambda line: instant(line, "created_time") or now)
         return lines, [
-            Announced(axis_id=text(line, "docId"), kind=kind, sender=text(line, "from"))
+            Announced(
+                axis_id=text(line, "docId"), kind=kind, sender=text(line, "from"), at=instant(line, "created_time")
+            )
             for line in lines
             if text(line, "docId")
         ]

@@ -238,6 +238,14 @@ class ListsSent(Protocol):
     async def sent(self, since: dt.datetime, until: dt.datetime) -> Sequence[SentLine]: ...
 
 
+@runtime_checkable
+class TakesRefusals(Protocol):
+    """An axis that wants to hear of an item that we shall never take; the poller asks whether a driver can tell it."""
+
+    async def refuse(self, axis_id: str) -> None:
+        """It leaves the list; repeating is harmless."""
+
+
 @dataclass(frozen=True, slots=True)
 class AxisContext:
     """What an axis driver gets beside its options."""

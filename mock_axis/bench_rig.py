@@ -33,6 +33,11 @@ CLOSED = """
 select kind, count(*) from message where number > ? and state = 'closed'
 and direction = case kind when 'document' then 'out' else 'in' end group by kind
 """
+ANSWERS_FETCHED = """
+select about.{id} from messages said join messages about using (document_id)
+join confirmations on confirmations.item_id = said.axis_id
+where said.kind = 'status' and said.status_code = '01' and about.kind = 'document'
+"""
 STATES = "select direction, kind, state, held, count(*) from message where number > ? group by 1, 2, 3, 4"
 
 Told = Callable[[int], None]
@@ -139,9 +144,7 @@ class Rig:
             ),
             "axis's answers fetched": self._of(
                 "axis/axis.sqlite3",
-                f"select about.{their} from messages said join messages about using (document_id)"
-                " join confirmations on confirmations.item_id = said.axis_id"
-                " where said.kind = 'status' and said.status_code = '01' and about.kind = 'document'",
+                ANSWERS_FETCHED.format(id=their),
             ),
             "office's answers heard": self._of(
                 "office/axis.sqlite3", "select about from heard where type = 'status.received' and code = '01'"

@@ -176,6 +176,10 @@ class Journal:
         """Of the axis ids `listed`, those confirmed there long ago, each with the receipt we gave."""
         return await self._store.read(lambda tx: lookups.confirmed_but_listed(tx, axis, listed))
 
+    async def rejected_but_listed(self, axis: str, listed: Sequence[str]) -> list[str]:
+        """Of the axis ids `listed`, those rejected here before their bytes were taken."""
+        return await self._store.read(lambda tx: lookups.rejected_but_listed(tx, axis, listed))
+
     async def timeline(self, message_id: str) -> list[EntryRow]:
         return await self._store.read(lambda tx: lookups.timeline(tx, message_id))
 

@@ -158,6 +158,22 @@ def confirmed_but_listed(tx: Transaction, axis: str, listed: Sequence[str]) -> l
     return [(row[0], row[1]) for row in found if row]
 
 
+_REJECTED_BUT_LISTED = Query(
+    select(tables.message.c.axis_id).where(
+        tables.message.c.direction == "in",
+        tables.message.c.axis == bindparam("axis"),
+        tables.message.c.axis_id == bindparam("axis_id"),
+        tables.message.c.state == State.REJECTED.value,
+        ~exists().where(tables.receipt.c.message_id == tables.message.c.message_id, tables.receipt.c.given == 1),
+    )
+)
+
+
+def rejected_but_listed(tx: Transaction, axis: str, listed: Sequence[str]) -> list[str]:
+    found = (tx.one(_REJECTED_BUT_LISTED, {"axis": axis, "axis_id": axis_id}) for axis_id in listed)
+    return [row[0] for row in found if row]
+
+
 def timeline(tx: Transaction, message_id: str) -> list[EntryRow]:
     return [
         EntryRow(seq, time(at), code, who, json.loads(facts), detail, digest)

@@ -21,7 +21,7 @@ from gateway.journal import Journal
 from gateway.model import Direction, Kind
 from gateway.pipeline.loops import Poller
 from gateway.pipeline.partners import AxisPartner
-from gateway.ports import Finds, ListsSent, Parcel
+from gateway.ports import Finds, ListsSent, Parcel, TakesRefusals
 from gateway.trust.errors import SignatureInvalid
 from mock_axis import pki
 from schemas import EDXML_NAMESPACE
@@ -375,6 +375,17 @@ async def test_a_confirmed_item_leaves_the_list_and_confirming_again_is_harmless
     await stand.receiver.confirm(item.axis_id, receipt)
 
 
+async def test_an_item_that_is_refused_leaves_the_list_where_the_axis_takes_refusals(stand):
+    if not isinstance(stand.receiver, TakesRefusals):
+        assert stand.can.signs_receipts  # there a status answers what was taken, and nothing else is said
+        return
+    await stand.sender.send(parcel())
+    (item,) = await stand.receiver.pending(10)
+    await stand.receiver.refuse(item.axis_id)
+    assert await stand.receiver.pending(10) == []
+    await stand.receiver.refuse(item.axis_id)
+
+
 @signing
 async def test_a_receipt_for_other_bytes_is_not_taken(stand):
     await stand.sender.send(parcel())
@@ -577,6 +588,16 @@ async def test_keys_roll_on_both_sides_without_a_restart(stand):
     assert stand.read_receipt(acceptance.receipt)
     (after,) = stand.sender.certificates().values()
     assert after > before
+
+
+@not_signing
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [("getAgenciesList", SENDER), ("getSynchronizeUnit", SENDER), ("getAgenciesListQD20", SENDER.rpartition(".")[2])],
+)
+async def test_the_directory_is_copied_from_the_list_that_the_options_name(stand, operation, code):
+    driver = stand.connect("cong-h08", organs=operation)
+    assert code in {organ.code for organ in await driver.organs()}
 
 
 async def test_the_directory_lists_organs_by_code_and_name(stand):

@@ -19,7 +19,8 @@ async def answer(trust: Path) -> None:
     async with PdfExaminer(PdfOptions(trust, workers=1)) as examiner:
         while line := await asyncio.to_thread(sys.stdin.readline):
             report = await examiner.examine(Path(line.rstrip("\n")), now=dt.datetime.now(dt.UTC), text=True)
-            print(json.dumps({"verdict": report.verdict, "signatures": len(report.signatures)}), flush=True)
+            sys.stdout.write(json.dumps({"verdict": report.verdict, "signatures": len(report.signatures)}) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -178,14 +178,13 @@ class VxpAxis:
     async def organs(self) -> Sequence[AxisOrgan]:
         """By the operation that the options name; what it says is deleted is left out, and closed by that."""
         service = self.service
-        match self._options.organs:
-            case "getAgenciesList":
-                listed = await service.agencies()
-            case "getSynchronizeUnit":
-                listed = await service.synchronize_units()
-            case "getAgenciesListQD20":
-                levels = [await service.agencies_qd20(level) for level in self._options.organ_levels]
-                listed = list({agency.code: agency for level in levels for agency in level}.values())
+        if self._options.organs == "getAgenciesListQD20":
+            levels = [await service.agencies_qd20(level) for level in self._options.organ_levels]
+            listed = list({agency.code: agency for level in levels for agency in level}.values())
+        elif self._options.organs == "getSynchronizeUnit":
+            listed = await service.synchronize_units()
+        else:
+            listed = await service.agencies()
         return [AxisOrgan(agency.code, agency.name, agency.old_code) for agency in listed if not agency.deleted]
 
     def certificates(self) -> Mapping[str, dt.datetime]:

@@ -27,6 +27,7 @@ async def test_a_short_year_ends_with_the_same_counts_on_all_three_sides(tmp_pat
     assert 0 < told["signed"] < told["documents"] == 30
 
 
+@pytest.mark.slow
 async def test_examining_pdfs_costs_more_with_every_signature(tmp_path):
     told = (await bench(tmp_path, "pdf", "--files", "10", "--size", "20000"))["cpu_ms_by_signatures"]
     assert list(told) == ["0", "1", "2", "3", "5"]

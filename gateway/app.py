@@ -250,6 +250,7 @@ def _axis(section: AxisSection, settings: Settings, keys: Keys, now: Callable[[]
         edxml_signature=section.edxml_signature,
         fetch_attempts=section.fetch_attempts,
         edxml_form=section.edxml_form,
+        start_at=section.start_at,
     )
 
 

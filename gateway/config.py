@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from gateway.errors import Misconfigured
@@ -67,6 +67,9 @@ class AxisSection(_Section):
     """What we write for it: today's form, or the older one of e-doc.vn, which bears no signature. Both are read."""
     fetch_attempts: int = Field(default=10, ge=1)
     """After so many failed fetches of one item it is held."""
+    start_at: AwareDatetime | None = None
+    """Taking over from another gateway: items that the axis took before this time, with its zone, are shown as held
+    (`before-start`), and fetched and confirmed only when an operator releases them."""
     directory: Literal["enforce", "warn", "off"] = "warn"
     """Receivers that the axis's organ directory does not list, or lists as closed: refuse them, warn of them, or do not
     copy the directory at all. Nothing is judged before it was copied the first time."""

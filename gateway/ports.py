@@ -148,6 +148,8 @@ class Announced:
     urgency: int = 0
     size: int | None = None
     sha256: str | None = None
+    at: dt.datetime | None = None
+    """When the axis took it, where its list tells that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,14 @@ class ListsSent(Protocol):
     """An axis that can list what we sent; reconciliation asks whether a driver can."""
 
     async def sent(self, since: dt.datetime, until: dt.datetime) -> Sequence[SentLine]: ...
+
+
+@runtime_checkable
+class TakesRefusals(Protocol):
+    """An axis that wants to hear of an item that we shall never take; the poller asks whether a driver can tell it."""
+
+    async def refuse(self, axis_id: str) -> None:
+        """It leaves the list; repeating is harmless."""
 
 
 @dataclass(frozen=True, slots=True)

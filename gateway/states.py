@@ -49,6 +49,10 @@ def withheld(held: str | None) -> bool:
     return held is not None and held.startswith(WITHHELD)
 
 
+BEFORE_START = "before-start"
+"""Held because the axis took it before `axis.start_at`: an earlier gateway may have had it."""
+
+
 class Stage(StrEnum):
     """The step that works on a message in a given state."""
 

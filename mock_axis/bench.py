@@ -9,13 +9,13 @@ import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Protocol
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mock_axis import bench_backlog, bench_exchange, bench_large
+from mock_axis import bench_backlog, bench_exchange, bench_large, bench_pdf, bench_year
 from mock_axis.bench_exchange import Load
 from mock_axis.bench_rig import DoesNotCount, Told
 
@@ -25,18 +25,26 @@ Documents = Annotated[int, typer.Option(min=2, help="In each run, after the warm
 Size = Annotated[int, typer.Option(min=1, help="Of each document's attachment, in bytes.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A short form: shows that it runs; its figures mean little.")]
+Driver = Annotated[Literal["soap", "vxp"], typer.Option(help="Which face of the axis the gateway speaks to.")]
 Pairs = Annotated[int, typer.Option(min=1, help="How often the two are measured in turn.")]
 
 
 @bench.command()
 def exchange(
-    documents: Documents = 1000, size: Size = 100_000, pairs: Pairs = 5, quick: Quick = False, as_json: Json = False
+    documents: Documents = 1000,
+    size: Size = 100_000,
+    pairs: Pairs = 5,
+    driver: Driver = "soap",
+    quick: Quick = False,
+    as_json: Json = False,
 ) -> None:
     """CPU per document on the whole road, beside the floor; documents per second; latency."""
     load = Load(min(documents, 60), size, warm_up=20) if quick else Load(documents, size)
     pairs, seconds = (1, 3.0) if quick else (pairs, 25.0)
     show(
-        as_json, lambda folder, telling: bench_exchange.exchange(folder, load, pairs, seconds, telling), load.documents
+        as_json,
+        lambda folder, telling: bench_exchange.exchange(folder, load, pairs, seconds, telling, driver),
+        load.documents,
     )
 
 
@@ -66,7 +74,32 @@ def backlog(
     )
 
 
-Telling = Callable[[str], Told]
+@bench.command()
+def pdf(
+    files: Annotated[int, typer.Option(min=5, help="For each number of signatures.")] = 150,
+    size: Annotated[int, typer.Option(min=1, help="Of each PDF before it is signed, in bytes.")] = 100_000,
+    as_json: Json = False,
+) -> None:
+    """CPU of examining a PDF, by the number of its signatures, child processes included."""
+    show(as_json, lambda folder, telling: bench_pdf.pdf(folder, files, size, telling), files)
+
+
+@bench.command()
+def year(
+    fraction: Annotated[float, typer.Option(min=0.0001, max=1, help="Of the year's documents.")] = 1.0,
+    documents: Annotated[int, typer.Option(min=0, help="So many documents in all, instead of a fraction.")] = 0,
+    seed: Annotated[int, typer.Option(help="Sizes, and which are signed, are drawn from it.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """A province's year, 11,461 documents out and 23,135 in, as fast as it goes; counted on three sides."""
+    share = documents / (bench_year.OUT + bench_year.IN) if documents else fraction
+    show(as_json, lambda folder, telling: bench_year.year(folder, share, seed, telling), 1)
+
+
+class Telling(Protocol):
+    """Makes a bar; for as many documents as each run has, unless told."""
+
+    def __call__(self, what: str, total: int | None = None, /) -> Told: ...
 
 
 def show(
@@ -89,8 +122,8 @@ def progress(documents: int) -> Iterator[Telling]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
 
-        def telling(what: str) -> Told:
-            task = bars.add_task(what, total=documents)
+        def telling(what: str, total: int | None = None, /) -> Told:
+            task = bars.add_task(what, total=total or documents)
             return lambda done: bars.update(task, completed=done)
 
         yield telling

@@ -42,7 +42,12 @@ class Run:
 
 
 async def exchange(
-    folder: Path, load: Load, pairs: int, latency_seconds: float, telling: Callable[[str], Told]
+    folder: Path,
+    load: Load,
+    pairs: int,
+    latency_seconds: float,
+    telling: Callable[[str], Told],
+    driver: str = "soap",
 ) -> dict[str, Any]:
     """`telling` makes, for each part of the work, who hears of its progress. Raises `DoesNotCount`."""
     floors: list[Run] = []
@@ -50,12 +55,13 @@ async def exchange(
     for pair in range(1, pairs + 1):
         floors.append(await floor_run(folder / "floor", load))
         shutil.rmtree(folder / "floor")
-        gateways.append(await gateway_run(folder / "scene", load, telling(f"pair {pair} of {pairs}")))
+        gateways.append(await gateway_run(folder / "scene", load, telling(f"pair {pair} of {pairs}"), driver))
         shutil.rmtree(folder / "scene")
     rate = statistics.median(run.rate for run in gateways)
-    latency = await latencies(folder / "scene", load, rate / 2, latency_seconds, telling("latency"))
+    latency = await latencies(folder / "scene", load, rate / 2, latency_seconds, telling("latency"), driver)
     ratios = [gateway.cpu_ms / floor.cpu_ms for gateway, floor in zip(gateways, floors, strict=True)]
     return {
+        "driver": driver,
         "documents": load.documents,
         "size": load.size,
         "pairs": pairs,
@@ -65,13 +71,13 @@ async def exchange(
         "documents_per_second": spread([run.rate for run in gateways]),
         "latency_ms": latency,
         "agreed": True,
-        "receipts_verified": sum(run.receipts for run in gateways),
+        "receipts_verified" if driver == "soap" else "acknowledgements": sum(run.receipts for run in gateways),
         "machine": machine(),
     }
 
 
-async def gateway_run(folder: Path, load: Load, told: Told) -> Run:
-    async with rig(folder) as bench:
+async def gateway_run(folder: Path, load: Load, told: Told, driver: str = "soap") -> Run:
+    async with rig(folder, driver=driver) as bench:
         await warm_up(bench, load)
         run = await measured(bench, load, told)
     return Run(run.cpu_ms, run.rate, await checked(bench))
@@ -122,10 +128,12 @@ async def floor_run(folder: Path, load: Load) -> Run:
     return Run(counted["cpu_seconds"] * 1000 / load.documents, load.documents / counted["seconds"])
 
 
-async def latencies(folder: Path, load: Load, rate: float, seconds: float, told: Told) -> dict[str, float]:
+async def latencies(
+    folder: Path, load: Load, rate: float, seconds: float, told: Told, driver: str = "soap"
+) -> dict[str, float]:
     """From accepted to the receipt verified, by the journal's own times, in milliseconds."""
     count = max(2, round(rate * seconds))
-    async with rig(folder) as bench:
+    async with rig(folder, driver=driver) as bench:
         await warm_up(bench, load)
         await asyncio.gather(
             bench.send_at(rate, payloads(count, load.size, SEED)), bench.all_closed(load.warm_up + count, told)

@@ -492,6 +492,7 @@ def _pending(item: Item) -> str:
         + field("Priority", str(message.priority))
         + field("Size", str(message.size))
         + field("Sha256", message.sha256)
+        + field("AcceptedAt", f"{dt.datetime.fromtimestamp(message.at, dt.UTC):%Y-%m-%dT%H:%M:%SZ}")
     )
 
 

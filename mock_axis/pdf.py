@@ -188,8 +188,11 @@ class SignedPdfs:
         """Blocking, some milliseconds; not on an event loop. `size` is that of the drawing: signatures come on top."""
         return self.sign(draw(lines, size=size, seed=seed))
 
-    def sign(self, pdf: bytes) -> bytes:
-        for field, person in (("NguoiKy", self.person), ("CoQuan", self.organisation)):
+    def sign(self, pdf: bytes, signatures: int = 2) -> bytes:
+        """One by the person, the next by the organisation, and so on."""
+        for number in range(signatures):
+            field, person = (("NguoiKy", self.person), ("CoQuan", self.organisation))[number % 2]
+            field += str(number // 2 + 1) if number > 1 else ""
             pdf = asyncio.run(_signed(pdf, field, person, self.ca.certificate))
         return pdf
 

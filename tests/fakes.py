@@ -44,6 +44,7 @@ class FakeAxis:
         """(message id, axis id, bytes) in the order of arrival."""
         self.replies = []
         self.waiting = {}
+        self.taken_at = {}
         """axis id → (kind, bytes): what it has for us."""
         self.confirmed = {}
         self.alter = {}
@@ -126,7 +127,8 @@ class FakeAxis:
         self._called("pending")
         listed = list(self.waiting)
         first = 0 if after is None else listed.index(after) + 1 if after in listed else len(listed)
-        return [Announced(each, self.waiting[each][0]) for each in listed[first : first + min(limit, self.list_cap)]]
+        shown = listed[first : first + min(limit, self.list_cap)]
+        return [Announced(each, self.waiting[each][0], at=self.taken_at.get(each)) for each in shown]
 
     @asynccontextmanager
     async def fetch(self, axis_id, kind):

@@ -24,7 +24,7 @@ from gateway.journal import Journal, MessageFilter
 from gateway.model import Direction, Kind
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.routing import Router
-from gateway.states import Message
+from gateway.states import BEFORE_START, Message
 from gateway.web.pdf_answers import pdfs
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
@@ -54,6 +54,7 @@ def status(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
             "oldest_due_seconds": stats.oldest_due_seconds,
             "in_doubt": stats.in_doubt,
             "receipts_owed": stats.receipts_owed,
+            "held_by_reason": dict(stats.held),
             "endpoints_failing_seconds": stats.endpoints_failing_seconds,
             "held": [
                 {"message_id": row.message_id, "direction": row.direction, "kind": row.kind, "reason": row.held}
@@ -69,6 +70,8 @@ def status(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     if not found["messages"]:
         print("no messages yet")
     _table("Messages", ("direction", "state", "count"), found["messages"])
+    reasons = [{"reason": reason, "count": count} for reason, count in sorted(found["held_by_reason"].items())]
+    _table("Held, by reason", ("reason", "count"), reasons)
     _table("Held: a person must act", ("message_id", "direction", "kind", "reason"), found["held"])
     for name, seconds in found["endpoints_failing_seconds"].items():
         typer.secho(f"{name} has failed for {seconds:.0f} s", fg="red")
@@ -167,10 +170,26 @@ def resend(message_id: MessageId, why: Why, who: Who = "", config: Config = DEFA
     print(f"{message_id} will be sent again now, asking first")
 
 
-def release(message_id: MessageId, why: Why, who: Who = "", config: Config = DEFAULT_CONFIG) -> None:
-    """Let a held message go on."""
-    _act(config, message_id, why, lambda acts: acts.release(message_id, _person(who), why))
-    print(f"{message_id} goes on")
+def release(
+    why: Why,
+    message_id: Annotated[str, typer.Argument(help="The message id; none with --axis.")] = "",
+    axis: Annotated[str, typer.Option("--axis", help="All of this axis that are held for the reason --held.")] = "",
+    held: Annotated[str, typer.Option("--held", help="With --axis: the reason that `status` shows.")] = BEFORE_START,
+    who: Who = "",
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Let a held message go on, or with --axis all that an axis held for one reason, e.g. from before `start_at`."""
+    if bool(message_id) == bool(axis):
+        raise typer.BadParameter("give a message id, or --axis")
+    if not axis:
+        _act(config, message_id, why, lambda acts: acts.release(message_id, _person(who), why))
+        print(f"{message_id} goes on")
+        return
+    settings = _ready(config, why)
+    if axis not in {each.name for each in settings.axis}:
+        raise typer.BadParameter(f"no axis is called {axis!r}", param_hint="--axis")
+    count = _with_journal(settings, lambda journal: _acts(journal, settings).release_all(axis, held, _person(who), why))
+    print(f"{count} messages go on")
 
 
 def reject(
@@ -198,20 +217,27 @@ def _person(who: str) -> str:
 
 def _act(config: Path, message_id: str, why: str, act: Callable[[Acts], Awaitable[None]]) -> Message:
     """The message that was acted on, as it was."""
-    if not why.strip():
-        raise GatewayError("why-missing", "--why must give a reason: it is kept in the journal")
-
-    settings = load(config)
-    office_of = Router(settings.office, settings.route).office_of
+    settings = _ready(config, why)
 
     async def carry_out(journal: Journal) -> Message:
         message = await journal.message(message_id)
         if message is None:
             raise _unknown(message_id)
-        await act(Acts(journal, utc_now, lambda: None, office_of, tell=lambda *_: None))
+        await act(_acts(journal, settings))
         return message
 
     return _with_journal(settings, carry_out)
+
+
+def _ready(config: Path, why: str) -> Settings:
+    if not why.strip():
+        raise GatewayError("why-missing", "--why must give a reason: it is kept in the journal")
+    return load(config)
+
+
+def _acts(journal: Journal, settings: Settings) -> Acts:
+    office_of = Router(settings.office, settings.route).office_of
+    return Acts(journal, utc_now, lambda: None, office_of, tell=lambda *_: None)
 
 
 def _unknown(message_id: str) -> GatewayError:

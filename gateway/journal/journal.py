@@ -134,13 +134,17 @@ class Journal:
         now = self._stamp()
         return await self._store.write(lambda tx: outcomes.wake(tx, message_id, now))
 
-    async def announce(self, axis: str, items: Sequence[Announced], endpoint: str) -> int:
-        """Note what an axis lists; the number of lines that are new."""
+    async def announce(
+        self, axis: str, items: Sequence[Announced], endpoint: str, *, start_at: dt.datetime | None = None
+    ) -> int:
+        """Note what an axis lists; the number of lines that are new. What it took before `start_at` is held."""
         if not items:
             return 0
         now = self._stamp()
         lengthy = len(items) > _FEW
-        return await self._store.write(lambda tx: work.announce(tx, axis, items, endpoint, now), lengthy=lengthy)
+        return await self._store.write(
+            lambda tx: work.announce(tx, axis, items, endpoint, now, start_at), lengthy=lengthy
+        )
 
     # --- look-ups -----------------------------------------------------------------------------------------------
 
@@ -171,6 +175,10 @@ class Journal:
     async def confirmed_but_listed(self, axis: str, listed: Sequence[str]) -> list[tuple[str, bytes]]:
         """Of the axis ids `listed`, those confirmed there long ago, each with the receipt we gave."""
         return await self._store.read(lambda tx: lookups.confirmed_but_listed(tx, axis, listed))
+
+    async def rejected_but_listed(self, axis: str, listed: Sequence[str]) -> list[str]:
+        """Of the axis ids `listed`, those rejected here before their bytes were taken."""
+        return await self._store.read(lambda tx: lookups.rejected_but_listed(tx, axis, listed))
 
     async def timeline(self, message_id: str) -> list[EntryRow]:
         return await self._store.read(lambda tx: lookups.timeline(tx, message_id))

@@ -77,6 +77,9 @@ class MessageFilter:
     """That handed it in, or that it is for."""
     kind: Kind | None = None
     held: bool | None = None
+    axis: str | None = None
+    reason: str | None = None
+    """Held for this reason."""
     doubt: bool = False
     """Only those of which the other side may already have what the journal does not know it has."""
     organ: str | None = None
@@ -153,6 +156,22 @@ def receipt_given(tx: Transaction, message_id: str) -> bytes | None:
 def confirmed_but_listed(tx: Transaction, axis: str, listed: Sequence[str]) -> list[tuple[str, bytes]]:
     found = (tx.one(queries.CONFIRMED_BUT_LISTED, {"axis": axis, "axis_id": axis_id}) for axis_id in listed)
     return [(row[0], row[1]) for row in found if row]
+
+
+_REJECTED_BUT_LISTED = Query(
+    select(tables.message.c.axis_id).where(
+        tables.message.c.direction == "in",
+        tables.message.c.axis == bindparam("axis"),
+        tables.message.c.axis_id == bindparam("axis_id"),
+        tables.message.c.state == State.REJECTED.value,
+        ~exists().where(tables.receipt.c.message_id == tables.message.c.message_id, tables.receipt.c.given == 1),
+    )
+)
+
+
+def rejected_but_listed(tx: Transaction, axis: str, listed: Sequence[str]) -> list[str]:
+    found = (tx.one(_REJECTED_BUT_LISTED, {"axis": axis, "axis_id": axis_id}) for axis_id in listed)
+    return [row[0] for row in found if row]
 
 
 def timeline(tx: Transaction, message_id: str) -> list[EntryRow]:
@@ -237,10 +256,11 @@ def _conditions(chosen: MessageFilter) -> tuple[list[ColumnElement[bool]], dict[
     column = tables.message.c
     conditions: list[ColumnElement[bool]] = []
     values: dict[str, Any] = {}
-    for name in ("direction", "state", "kind"):
-        if (value := getattr(chosen, name)) is not None:
+    equal = {"direction": chosen.direction, "state": chosen.state, "kind": chosen.kind, "axis": chosen.axis}
+    for name, value in {**equal, "held": chosen.reason}.items():
+        if value is not None:
             conditions.append(column[name] == bindparam(name))
-            values[name] = value.value
+            values[name] = str(value)
     if chosen.held is not None:
         conditions.append(column.held.is_not(None) if chosen.held else column.held.is_(None))
     if chosen.doubt:

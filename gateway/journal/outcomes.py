@@ -197,7 +197,7 @@ def _birth(new: NewMessage) -> Entry:
     }
     facts |= {
         name: value
-        for name in ("office", "axis_id", "document_id", "size", "sha256", "supersedes")
+        for name in ("office", "axis_id", "document_id", "size", "sha256", "supersedes", "held")
         if (value := getattr(message, name)) not in {None, ""}
     } | dict(new.facts)
     return Entry(message.state.value, facts)

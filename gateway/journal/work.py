@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice, zip_longest
@@ -14,7 +15,7 @@ from gateway.journal.rows import Row, message_row_from, standing_from
 from gateway.journal.sqlite import Transaction
 from gateway.model import Direction
 from gateway.ports import Announced
-from gateway.states import Message, NewMessage, Outcome, Stage, State, Work, stage_for
+from gateway.states import BEFORE_START, Message, NewMessage, Outcome, Stage, State, Work, stage_for
 
 
 def claim(tx: Transaction, holder: str, limit: int, now: int, until: int, skip_stages: frozenset[Stage]) -> list[Work]:
@@ -106,11 +107,14 @@ def apply(tx: Transaction, message_id: str, outcome: Outcome, who: str, expect: 
     return True
 
 
-def announce(tx: Transaction, axis: str, items: Sequence[Announced], endpoint: str, now: int) -> int:
-    return sum(insert(tx, NewMessage(_announced(axis, item, endpoint)), f"axis:{axis}", now) for item in items)
+def announce(
+    tx: Transaction, axis: str, items: Sequence[Announced], endpoint: str, now: int, start_at: dt.datetime | None
+) -> int:
+    born = (NewMessage(_announced(axis, item, endpoint, start_at)) for item in items)
+    return sum(insert(tx, new, f"axis:{axis}", now) for new in born)
 
 
-def _announced(axis: str, item: Announced, endpoint: str) -> Message:
+def _announced(axis: str, item: Announced, endpoint: str, start_at: dt.datetime | None) -> Message:
     message_id = uuid.uuid4().hex
     return Message(
         message_id=message_id,
@@ -126,4 +130,5 @@ def _announced(axis: str, item: Announced, endpoint: str) -> Message:
         urgency=item.urgency,
         size=item.size,
         sha256=item.sha256,
+        held=BEFORE_START if start_at and item.at and item.at < start_at else None,
     )

@@ -6,6 +6,7 @@ it looked at and looks again when the message has moved meanwhile.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -16,7 +17,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gateway.errors import GatewayError, Refused
-from gateway.journal import AnsweredBefore, Journal
+from gateway.journal import AnsweredBefore, Journal, MessageFilter
 from gateway.model import Direction, Kind, Problem, Staff
 from gateway.pipeline import detail, milestones, notices, refusing, replies
 from gateway.pipeline.handing import handed_over
@@ -24,10 +25,11 @@ from gateway.pipeline.outgoing import IN_DOUBT
 from gateway.pipeline.record import Text
 from gateway.rules.deadlines import ANSWER, ENDS_ANSWER
 from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED
-from gateway.states import AnswerKey, Effect, Entry, Message, Met, NewMessage, Outcome, State, stage_for
+from gateway.states import AnswerKey, Effect, Entry, Message, Met, NewMessage, Outcome, State, stage_for, withheld
 
 NOW = dt.timedelta(0)
 TRIES = 10
+PAGE = 500
 BY_OPERATOR = "rejected-by-operator"
 SAME_REPORT = dt.timedelta(minutes=10)
 """A status that may come many times (05) comes again after this."""
@@ -173,6 +175,26 @@ class Acts:
             return Outcome(Entry("released", {"reason": message.held}), due_in=NOW, changes=settled)
 
         await self._act(message_id, outcome, who=who, why=why)
+
+    async def release_all(self, axis: str, reason: str, who: str, why: str) -> int:
+        """Release what is held on an axis for one reason, the oldest first; how many. Raises `Refused` for a reason
+        that has to be looked into message by message.
+        """
+        if reason == IN_DOUBT or withheld(reason):
+            text = "each message held so needs a decision of its own: release it by its id"
+            raise Refused([Problem("held", "one-by-one", text, {"reason": reason})])
+        chosen = MessageFilter(axis=axis, reason=reason)
+        page = await self._journal.list(chosen, None, PAGE)
+        held = [each.message_id for each in page.rows]
+        while page.next is not None:
+            page = await self._journal.list(chosen, page.next, PAGE)
+            held += [each.message_id for each in page.rows]
+        released = 0
+        for message_id in reversed(held):
+            with contextlib.suppress(Refused):  # somebody else was faster
+                await self.release(message_id, who, why)
+                released += 1
+        return released
 
     async def reject(self, message_id: str, who: str, why: str, *, tell_why: bool = False) -> None:
         """End a message that is not final; its office hears, or the sender of a received document by status 02.

@@ -18,7 +18,7 @@ from gateway.journal import DiskContents, Journal
 from gateway.pipeline.directory import sync
 from gateway.pipeline.partners import AxisPartner
 from gateway.pipeline.runner import Runner
-from gateway.ports import Contents, Door, Office
+from gateway.ports import Contents, Door, Office, TakesRefusals
 from gateway.rules.clock import today
 from gateway.states import Stage
 
@@ -137,8 +137,11 @@ class Poller:
         """One page. True: there was something, so look again at once."""
         endpoint = f"axis:{self._name}"
         items = await self._axis.driver.pending(PAGE, self._after)
-        new = await self._journal.announce(self._name, items, endpoint=endpoint)
-        await self._confirm_again([item.axis_id for item in items])
+        new = await self._journal.announce(self._name, items, endpoint=endpoint, start_at=self._axis.start_at)
+        listed = [item.axis_id for item in items]
+        await self._confirm_again(listed)
+        if items and isinstance(driver := self._axis.driver, TakesRefusals):
+            await self._refuse(driver, listed)
         if new:
             self._nudge()
         # An axis may list fewer than asked for: only an empty page is the end. What is new may be urgent: from the front.
@@ -155,6 +158,14 @@ class Poller:
                 await self._axis.driver.confirm(axis_id, receipt)
             except (Retryable, Rejection, NeedsOperator) as error:
                 log.warning("receipt not taken again", axis=self._name, axis_id=axis_id, reason=error.code)
+
+    async def _refuse(self, driver: TakesRefusals, listed: list[str]) -> None:
+        """Tell the axis of items that an operator rejected before they were taken: nobody else ends their waiting."""
+        for axis_id in await self._journal.rejected_but_listed(self._name, listed):
+            try:
+                await driver.refuse(axis_id)
+            except (Retryable, Rejection, NeedsOperator) as error:
+                log.warning("refusal not taken", axis=self._name, axis_id=axis_id, reason=error.code)
 
 
 async def notary(journal: Journal, sign: Callable[[bytes], bytes], seconds: float) -> None:

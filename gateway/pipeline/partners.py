@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +24,8 @@ class AxisPartner:
     fetch_attempts: int
     edxml_form: Literal["qcvn102", "e-doc"] = "qcvn102"
     """What we write for it."""
+    start_at: dt.datetime | None = None
+    """What it took before waits for an operator: another gateway may have had it."""
 
     @property
     def must_ask_first(self) -> bool:

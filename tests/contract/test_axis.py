@@ -17,8 +17,11 @@ import pytest
 
 from gateway.edxml.parse import read
 from gateway.errors import GatewayError, NeedsOperator, Rejection, Retryable, Unknown
-from gateway.model import Kind
-from gateway.ports import Finds, ListsSent, Parcel
+from gateway.journal import Journal
+from gateway.model import Direction, Kind
+from gateway.pipeline.loops import Poller
+from gateway.pipeline.partners import AxisPartner
+from gateway.ports import Finds, ListsSent, Parcel, TakesRefusals
 from gateway.trust.errors import SignatureInvalid
 from mock_axis import pki
 from schemas import EDXML_NAMESPACE
@@ -308,6 +311,19 @@ async def test_listing_and_fetching_consume_nothing(stand):
     assert await stand.receiver.pending(10) == first
 
 
+async def test_a_listing_tells_when_the_axis_took_each_item_and_what_came_before_the_start_waits(stand, tmp_path):
+    sent = dt.datetime.now(dt.UTC)
+    await stand.sender.send(parcel())
+    (item,) = await stand.receiver.pending(10)
+    assert abs((item.at - sent).total_seconds()) < 5
+    for start_at, held in ((item.at + dt.timedelta(seconds=1), "before-start"), (item.at, None)):
+        journal = await Journal.open(tmp_path / f"{held}.sqlite", now=lambda: sent)
+        partner = AxisPartner(stand.receiver, "", "", None, "ignore", fetch_attempts=3, start_at=start_at)
+        await Poller("national", partner, 5.0, journal, lambda: None).once()
+        assert (await journal.find_by_axis_id(Direction.IN, "national", item.axis_id)).held == held
+        await journal.close()
+
+
 async def test_a_listing_is_no_longer_than_asked(stand):
     for number in range(3):
         await stand.sender.send(parcel(document_id=f"D-{number}"))
@@ -357,6 +373,17 @@ async def test_a_confirmed_item_leaves_the_list_and_confirming_again_is_harmless
     await stand.receiver.confirm(item.axis_id, receipt)
     assert not await stand.receiver.pending(10)
     await stand.receiver.confirm(item.axis_id, receipt)
+
+
+async def test_an_item_that_is_refused_leaves_the_list_where_the_axis_takes_refusals(stand):
+    if not isinstance(stand.receiver, TakesRefusals):
+        assert stand.can.signs_receipts  # there a status answers what was taken, and nothing else is said
+        return
+    await stand.sender.send(parcel())
+    (item,) = await stand.receiver.pending(10)
+    await stand.receiver.refuse(item.axis_id)
+    assert await stand.receiver.pending(10) == []
+    await stand.receiver.refuse(item.axis_id)
 
 
 @signing
@@ -561,6 +588,16 @@ async def test_keys_roll_on_both_sides_without_a_restart(stand):
     assert stand.read_receipt(acceptance.receipt)
     (after,) = stand.sender.certificates().values()
     assert after > before
+
+
+@not_signing
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [("getAgenciesList", SENDER), ("getSynchronizeUnit", SENDER), ("getAgenciesListQD20", SENDER.rpartition(".")[2])],
+)
+async def test_the_directory_is_copied_from_the_list_that_the_options_name(stand, operation, code):
+    driver = stand.connect("cong-h08", organs=operation)
+    assert code in {organ.code for organ in await driver.organs()}
 
 
 async def test_the_directory_lists_organs_by_code_and_name(stand):

@@ -13,7 +13,34 @@ from mock_axis.office import SampleOffice
 from mock_axis.recount import looking_at
 from mock_axis.scene import DEPARTMENT_ORGAN, OFFICE_ORGAN, Scene
 
+OF_MESSAGE = "select organ from delivery where message_id = ?"
 UNFINISHED = "state not in ('closed', 'rejected', 'expired')"
+
+
+IN_DOUBT = "in-doubt"
+DOUBTS = """
+select case when m.held is not null then 'held' when r.body is null then m.state
+when substr(cast(r.body as text), 1, 1) = '[' then 'found' else 'repeated' end as how, count(*)
+from message m left join receipt r on r.message_id = m.message_id and r.given = 0 and r.mismatch is null
+where m.direction = 'out' and m.axis <> 'local' and exists (
+  select 1 from attempt a where a.message_id = m.message_id and a.stage = 'send' and (a.doubt or a.closed_at is null))
+group by how
+"""
+"""How sends that might have doubled ended. What was found is kept as the lines of a list, an answer as an object."""
+
+
+@dataclass(slots=True)
+class Doubts:
+    """Of messages that had a send end in doubt: each could have been doubled."""
+
+    found: int = 0
+    """In the axis's list of sent messages, and not sent again."""
+    repeated: int = 0
+    """Not in that list, and sent again."""
+    held: int = 0
+    rejected: int = 0
+    """Refused by the axis at another try."""
+    unsettled: int = 0
 
 
 @dataclass(slots=True)
@@ -23,6 +50,7 @@ class Reckoning:
     seed: int
     deduplicates: bool
     asks: bool
+    driver: str = "soap"
     kills: int = 0
     sent: int = 0
     received: int = 0
@@ -32,6 +60,7 @@ class Reckoning:
     statuses_lost: int = 0
     statuses_doubled: int = 0
     rejected_and_told: int = 0
+    doubts: Doubts = field(default_factory=Doubts)
     receipts_verified: int = 0
     receipts_bad: int = 0
     receipts_missing: int = 0
@@ -57,6 +86,7 @@ class Reckoning:
             self.receipts_missing,
             self.spoiled,
             self.unexplained,
+            self.doubts.unsettled,
         )
         return self.journal_verified and not any(bad) and self.sent > 0 and self.received > 0
 
@@ -76,6 +106,30 @@ def waiting(scene: Scene, *, held: bool) -> list[tuple[str, str]]:
     return [
         (message_id, held or (f"{state}, due" if due else f"{state}, offered")) for message_id, state, held, due in rows
     ]
+
+
+def held_in_doubt(scene: Scene) -> set[tuple[str, str]]:
+    """(receiving organ, DocumentId) of what waits for a person who has to ask over there: it may be there or not."""
+    with looking_at(scene.journal) as journal:
+        rows = journal.execute(
+            "select message_id, document_id, kind, detail from message where held = ? and direction = 'out'",
+            (IN_DOUBT,),
+        ).fetchall()
+        found = set()
+        for message_id, document_id, kind, detail in rows:
+            organs = [organ for (organ,) in journal.execute(OF_MESSAGE, (message_id,))]
+            if kind == "status":
+                organs = [json.loads(detail)["status"]["response_for"]["organ"]]
+            found |= {(organ, document_id) for organ in organs}
+    return found
+
+
+def doubts(scene: Scene) -> Doubts:
+    """What became of every send that may have doubled something, by the journal."""
+    with looking_at(scene.journal) as journal:
+        ends = dict(journal.execute(DOUBTS).fetchall())
+    known = {name: ends.pop(name, 0) for name in ("found", "repeated", "held", "rejected")}
+    return Doubts(**known, unsettled=sum(ends.values()))
 
 
 def steps(scene: Scene) -> int:
@@ -104,9 +158,14 @@ async def reckon(scene: Scene, office: SampleOffice, department: SampleOffice, r
     drawn = await account.draw_up(scene.folder, offices)
     result.sent, result.received = sum(drawn.out.values()), sum(drawn.incoming_here.values())
     result.rejected_and_told = sum(drawn.told.values())
-    result.lost, result.doubled = len(drawn.lost), len(drawn.doubled)
+    excused = held_in_doubt(scene)
+    result.lost = sum((line[0], line[1]) not in excused for line in drawn.lost)
+    result.doubled = len(drawn.doubled)
     result.statuses = sum(drawn.statuses.values())
-    result.statuses_lost, result.statuses_doubled = len(drawn.statuses_lost), len(drawn.statuses_doubled)
+    result.statuses_lost = sum((line[0], line[1]) not in excused for line in drawn.statuses_lost)
+    result.statuses_doubled = len(drawn.statuses_doubled)
+    if result.driver == "vxp":
+        result.doubts = doubts(scene)
     for each in offices.values():
         state = await each.state()
         result.spoiled += state["spoiled"]

@@ -12,7 +12,7 @@ from tests.crash import storm
 async def test_no_kill_loses_or_doubles_a_document(tmp_path, kills):
     seed = secrets.randbelow(1 << 31)
     print("seed", seed)
-    result = await storm.storms(tmp_path, seed, kills, minutes=0.5 if kills < 20 else 45, drain_seconds=30)
+    result = await storm.storms(tmp_path, seed, kills, minutes=0.4 if kills < 20 else 45, drain_seconds=30)
     told = json.dumps(result, ensure_ascii=False)
     print(told)
     assert result["lost"] == result["doubled"] == 0, told

@@ -38,6 +38,24 @@ FAULTS = (
     "late:Deliver:0.1:seconds=2",
     "out-of-order:GetPendingDocumentIds:0.3",
 )
+VXP_FAULTS = (
+    "reply-lost:sendEdoc:0.2",
+    "reply-lost:updateStatus:0.15",
+    "reply-lost:*:0.02",
+    "cut:*:0.04:bytes=20",
+    "cut:downloadEdoc:0.05:bytes=700",
+    "busy:*:0.03",
+    "fail:*:0.03",
+    "slow:*:0.02:seconds=0.4",
+    "slow-reply:*:0.03:seconds=1.2",
+    "disk-full:*:0.04:status=503",
+    "wrong-digest:*:0.03",
+    "delivered-twice:Deliver:0.2",
+    "delivered-again:updateStatus:0.1",
+    "late:Deliver:0.1:seconds=2",
+    "out-of-order:getReceivedEdocList:0.3",
+)
+"""On the axis's other face. Nothing is signed there that could be forged."""
 CONTROL_FAULTS = ("reply-lost:SendDocument:0.4",)
 """Stay to the end of the control, so that even a short one must show doubles."""
 OFFICE_FAULTS = OfficeFaults(lose=0.1, lose_answer=0.1)

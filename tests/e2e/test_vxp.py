@@ -11,7 +11,7 @@ from mock_axis import account, recount
 from mock_axis.recount import looking_at
 from mock_axis.scene import OFFICE_ORGAN
 from mock_axis.vxp import VIETNAM
-from tests.e2e.stage import CHANCELLERY, FINANCE, eventually, on_stage, registered, statuses
+from tests.e2e.stage import CHANCELLERY, FINANCE, control, eventually, on_stage, registered, statuses
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -58,6 +58,39 @@ async def test_a_document_comes_in_with_its_attachment_and_01_goes_back(stage):
         return await statuses(stage.scene, CHANCELLERY, document_id)
 
     assert [code for code, _, _ in await eventually(answered)] == ["01"]
+
+
+async def test_what_an_office_reports_reaches_the_agency_whose_document_it_is(stage):
+    document_id = await receive(stage, FINANCE)
+    message_id = await stage.heard_of(document_id)
+    for code, reason in (("03", ""), ("06", "đã trả lời")):
+        await stage.office.client.report(message_id, code, reason)
+
+    async def told():
+        found = await statuses(stage.scene, FINANCE, document_id)
+        return sorted(found) if len(found) == 3 else None
+
+    heard = await eventually(told)
+    assert [(code, organ) for code, _, organ in heard] == [(code, OFFICE_ORGAN) for code in ("01", "03", "06")]
+    assert heard[-1][1] == "đã trả lời"
+
+
+async def test_what_an_agency_reports_reaches_the_office_and_the_document_s_timeline(stage):
+    document_id, answer = await stage.send(FINANCE)
+    message_id = answer["messages"][0]["message_id"]
+    await stage.closed(message_id)
+    for code in ("03", "05", "06"):
+        told = {"document_id": document_id, "code": code, "description": f"bước {code}"}
+        await control(stage.scene, "POST", f"/agencies/{FINANCE}/status", told)
+
+    async def heard():
+        state = await stage.office.state()
+        codes = [each.rpartition(" ")[2] for each in state["statuses"].get(document_id, ())]
+        return sorted(codes) == ["01", "03", "05", "06"]
+
+    await eventually(heard)
+    told = await show(stage, message_id)
+    assert [(each["organ"], each["status"]) for each in told["deliveries"]] == [(FINANCE, "06")]
 
 
 async def test_a_lost_answer_is_found_in_the_list_and_nothing_is_doubled(stage):

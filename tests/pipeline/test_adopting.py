@@ -1,15 +1,18 @@
 """Taking over the books of an earlier gateway, and living with them."""
 
 import dataclasses
+import datetime as dt
 import json
 
 import pytest
 
 from gateway.errors import Refused
 from gateway.model import Direction, Kind
-from gateway.pipeline import adopting
+from gateway.pipeline import acts, adopting
 from gateway.pipeline.duplicates import earlier
-from tests.pipeline.road import FAR, NOBODYS, OFFICE, OURS, document_file, status_file
+from gateway.states import State
+from tests import pki
+from tests.pipeline.road import FAR, NOBODYS, OFFICE, OURS, document_file, open_road, status_file
 
 
 def line(**fields):
@@ -92,3 +95,67 @@ async def test_a_file_is_taken_whole_or_not_at_all_and_every_fault_told_by_line(
         "line 6: colour",
     ]
     assert await road.journal.find_sent("old-1", FAR) == []
+
+
+# --- what the axis took before `start_at` -------------------------------------------------------------------------
+
+START = pki.NOW
+
+
+@pytest.fixture
+async def succeeding(tmp_path):
+    """A road that took over from another gateway at `START`."""
+    async with open_road(tmp_path) as road:
+        road.partners.axes["national"] = dataclasses.replace(road.partners.axes["national"], start_at=START)
+        road.poller._axis = road.partners.axes["national"]
+        yield road
+
+
+async def listed(road, axis_id, at, data=None, kind=Kind.DOCUMENT):
+    road.axis.taken_at[axis_id] = at
+    return await road.receive(data or document_file(OURS, document_id=f"d-{axis_id}"), axis_id, kind)
+
+
+async def test_what_the_axis_took_before_the_start_is_shown_and_neither_fetched_nor_confirmed(succeeding):
+    road = succeeding
+    old = await listed(road, "old", START - dt.timedelta(seconds=1))
+    message = await road.message(old)
+    assert (message.state, message.held, message.due_at) == (State.ANNOUNCED, "before-start", None)
+    assert (await road.journal.stats()).held == {"before-start": 1}
+    assert (await road.journal.timeline(old))[0].facts["held"] == "before-start"
+    assert road.axis.calls["fetch"] == road.axis.calls["confirm"] == 0
+    assert road.told() == []
+
+
+@pytest.mark.parametrize("at", [START, START + dt.timedelta(days=1), None])
+async def test_what_it_took_since_or_tells_no_time_of_takes_the_road(succeeding, at):
+    assert (await succeeding.message(await listed(succeeding, "new", at))).state is State.CLOSED
+
+
+async def test_an_order_lets_one_of_them_in(succeeding):
+    road = succeeding
+    one, other = [await listed(road, axis_id, START - dt.timedelta(days=1)) for axis_id in ("old-1", "old-2")]
+    await road.acts.release(one, "clerk", "the earlier gateway never had it")
+    await road.run()
+    assert (await road.message(one)).state is State.CLOSED
+    assert list(road.axis.confirmed) == ["old-1"]
+    assert (await road.message(other)).held == "before-start"
+
+
+async def test_an_order_lets_all_of_an_axis_in_and_each_keeps_the_reason(succeeding, monkeypatch):
+    monkeypatch.setattr(acts, "PAGE", 2)
+    road = succeeding
+    old = [await listed(road, f"old-{n}", START - dt.timedelta(days=1)) for n in range(5)]
+    assert await road.acts.release_all("provincial", "before-start", "clerk", "compared") == 0
+    assert await road.acts.release_all("national", "before-start", "clerk", "compared") == 5
+    await road.run()
+    for each in old:
+        assert (await road.message(each)).state is State.CLOSED
+        released = next(entry for entry in await road.journal.timeline(each) if entry.code == "released")
+        assert (released.who, released.detail) == ("clerk", "compared")
+
+
+@pytest.mark.parametrize("reason", ["in-doubt", "secret-suspected"])
+async def test_what_needs_a_decision_of_its_own_is_not_released_in_bulk(succeeding, reason):
+    with pytest.raises(Refused):
+        await succeeding.acts.release_all("national", reason, "clerk", "why not")

@@ -7,8 +7,9 @@ import pytest
 
 from gateway.errors import GatewayError, Rejection, StorageBroken, Unknown, Unreachable
 from gateway.pipeline import loops
-from gateway.states import Stage
-from tests.pipeline.road import OURS, document_file
+from gateway.states import Stage, State
+from tests.fakes import FakeAxis
+from tests.pipeline.road import OURS, document_file, open_road
 
 
 @contextlib.asynccontextmanager
@@ -246,3 +247,34 @@ async def test_a_nearly_full_disk_pauses_fetching_and_nothing_else(road, impatie
         await comes(lambda: Stage.FETCH not in road.runner.paused)
         await road.run()
         assert await road.state(incoming) == "closed"
+
+
+# --- what will never be taken -----------------------------------------------------------------------------------
+
+
+class RefusedAxis(FakeAxis):
+    """Hears of refusals."""
+
+    def __init__(self):
+        super().__init__()
+        self.refused = []
+
+    async def refuse(self, axis_id):
+        self._called("refuse")
+        self.refused.append(axis_id)
+        self.waiting.pop(axis_id, None)
+
+
+async def test_an_item_rejected_before_it_was_taken_is_refused_at_the_axis_and_no_other(tmp_path):
+    async with open_road(tmp_path, axis=RefusedAxis()) as road:
+        taken = await road.receive(document_file(OURS), "taken")
+        road.axis.put("taken", b"still listed")
+        never = await road.announce(b"never fetched", "never")
+        await road.poller.once()
+        assert road.axis.refused == []
+        await road.acts.reject(never, "clerk", "the earlier gateway had it")
+        while await road.poller.once():  # to the end of the list, and from its front again
+            pass
+        await road.poller.once()
+        assert road.axis.refused == ["never"]
+        assert (await road.message(taken)).state is State.CLOSED

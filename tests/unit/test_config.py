@@ -69,6 +69,13 @@ def test_all_problems_come_at_once_contradictions_beside_faulty_values(write):
     }
 
 
+def test_when_we_took_over_is_told_with_its_zone(write):
+    axis = "[[axis]]\nname = 'n'\ndriver = 'soap'\nsystem_id = 'a'\naxis_system_id = 'b'\nstart_at = "
+    assert problems(write(axis + "2026-12-01T00:00:00")) == {("axis.0.start_at", "timezone-aware")}
+    (section,) = config.load(write(axis + "2026-12-01T00:00:00+07:00")).axis
+    assert section.start_at == dt.datetime(2026, 11, 30, 17, tzinfo=dt.UTC)
+
+
 def test_a_misplaced_secret_is_not_printed_back(write):
     path = write("secret = 'hunter2'\n[office_api]\nport = 'hunter2'\n")
     with pytest.raises(Misconfigured) as raised:

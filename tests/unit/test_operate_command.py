@@ -105,3 +105,11 @@ def test_an_impossible_act_says_so_in_english_that_is_a_sentence(config):
     with pytest.raises(Refused) as caught:
         run(config, "release", LONG_ID, "--why", "x")
     assert caught.value.problems[0].message == 'a message in state accepted cannot take "release"'
+
+
+def test_release_wants_an_id_or_an_axis_that_exists(config):
+    fill(config, DOUBTED)
+    for words in ((), ("--axis", "no-such"), (LONG_ID, "--axis", "quoc-gia")):
+        result = CliRunner().invoke(app, ["release", *words, "--why", "x", "--config", str(config)])
+        assert result.exit_code == 2
+    assert json.loads(run(config, "status", "--json"))["held_by_reason"] == {"odd": 1}

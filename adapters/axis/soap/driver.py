@@ -129,6 +129,7 @@ class SoapAxis:
                 urgency=min(item.Priority, 3),
                 size=item.Size,
                 sha256=item.Sha256,
+                at=_moment(item.AcceptedAt),
             )
             for item in reply.Pending[:limit]
         ]
@@ -239,6 +240,11 @@ def _taken(result: Any) -> Acceptance | GatewayError:
     if result.AxisId is None or result.Receipt is None:
         return Unknown("axis-reply-form", "neither a receipt nor a refusal")
     return Acceptance(result.AxisId, result.Receipt)
+
+
+def _moment(told: dt.datetime | None) -> dt.datetime | None:
+    """A time that names no zone is no moment."""
+    return told if told is not None and told.tzinfo is not None else None
 
 
 @dataclass(frozen=True, slots=True)

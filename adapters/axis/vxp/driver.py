@@ -111,7 +111,9 @@ class VxpAxis:
         lines = await self._lines(kind, self._windows[kind].start(now), now + TOMORROW)
         lines.sort(key=lambda line: instant(line, "created_time") or now)
         return lines, [
-            Announced(axis_id=text(line, "docId"), kind=kind, sender=text(line, "from"))
+            Announced(
+                axis_id=text(line, "docId"), kind=kind, sender=text(line, "from"), at=instant(line, "created_time")
+            )
             for line in lines
             if text(line, "docId")
         ]
@@ -159,6 +161,12 @@ class VxpAxis:
             return  # done before, and the reply to that was lost
         raise error
 
+    async def refuse(self, axis_id: str) -> None:
+        """Say `fail`: an operator rejected it before it could be taken."""
+        answer = await self.service.update_status(axis_id, "fail")
+        if answer.refused:
+            raise consequence(answer, hands_over=False)
+
     async def _waits(self, axis_id: str) -> bool:
         now = self._context.now()
         since = now - dt.timedelta(days=self._options.lookback_days)
@@ -168,7 +176,16 @@ class VxpAxis:
         return any(text(line, "docId") == axis_id for lines in lists for line in lines)
 
     async def organs(self) -> Sequence[AxisOrgan]:
-        return [AxisOrgan(agency.code, agency.name, agency.old_code) for agency in await self.service.agencies()]
+        """By the operation that the options name; what it says is deleted is left out, and closed by that."""
+        service = self.service
+        if self._options.organs == "getAgenciesListQD20":
+            levels = [await service.agencies_qd20(level) for level in self._options.organ_levels]
+            listed = list({agency.code: agency for level in levels for agency in level}.values())
+        elif self._options.organs == "getSynchronizeUnit":
+            listed = await service.synchronize_units()
+        else:
+            listed = await service.agencies()
+        return [AxisOrgan(agency.code, agency.name, agency.old_code) for agency in listed if not agency.deleted]
 
     def certificates(self) -> Mapping[str, dt.datetime]:
         """Ours for TLS alone: a secret vouches for us, and nothing for the axis."""

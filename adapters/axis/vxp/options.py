@@ -66,6 +66,10 @@ class Options(BaseModel):
     """Between two full looks."""
     clock_margin_seconds: float = Field(default=600.0, ge=0)
     """How far our clock and the axis's may differ when a sent message is looked for."""
+    organs: Literal["getAgenciesList", "getAgenciesListQD20", "getSynchronizeUnit"] = "getAgenciesList"
+    """Which list of organs the directory is copied from: by old codes, by those of QĐ 20/2020, or with what was deleted."""
+    organ_levels: tuple[int, ...] = (1, 2, 3, 4)
+    """Levels asked for by getAgenciesListQD20, which wants one."""
     list_dates: Literal["dd/MM/yyyy HH:mm:ss", "yyyy/MM/dd", "none"] = "dd/MM/yyyy HH:mm:ss"
     """Form of fromDate and toDate; `none`: lists are asked for without a window."""
     download: Literal["stream", "base64"] = "stream"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import getpass
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from gateway.app import utc_now
-from gateway.commands import columns
+from gateway.commands import columns, secrecy
+from gateway.commands.person import person
 from gateway.config import Settings, load
 from gateway.errors import GatewayError
 from gateway.journal import Journal, MessageFilter
@@ -93,6 +93,7 @@ def show(message_id: MessageId, config: Config = DEFAULT_CONFIG, as_json: AsJson
             "axis_id": message.axis_id,
             "document_id": message.document_id,
             "held": message.held,
+            "purged_at": _iso(message.purged_at),
             "due_at": _iso(message.due_at),
             "proof": message.proof,
             "sha256": message.sha256,
@@ -163,13 +164,24 @@ def _signatures(pdfs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def resend(message_id: MessageId, why: Why, who: Who = "", config: Config = DEFAULT_CONFIG) -> None:
     """Send the same bytes again under the same id, now, asking first."""
-    _act(config, message_id, why, lambda acts: acts.resend(message_id, _person(who), why))
+    _act(config, message_id, why, lambda acts: acts.resend(message_id, person(who).name, why))
     print(f"{message_id} will be sent again now, asking first")
 
 
-def release(message_id: MessageId, why: Why, who: Who = "", config: Config = DEFAULT_CONFIG) -> None:
-    """Let a held message go on."""
-    _act(config, message_id, why, lambda acts: acts.release(message_id, _person(who), why))
+def release(
+    message_id: MessageId,
+    why: Why,
+    who: Who = "",
+    key: Annotated[
+        Path | None, typer.Option(help="The security officer's private key, PEM: brings back what is in quarantine.")
+    ] = None,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Let a held message go on. One held as a suspected state secret needs the word of two persons that it is none."""
+    if secrecy.is_withheld(config, message_id):
+        print(secrecy.release(config, message_id, person(who), why, key))
+        return
+    _act(config, message_id, why, lambda acts: acts.release(message_id, person(who).name, why))
     print(f"{message_id} goes on")
 
 
@@ -182,8 +194,20 @@ def reject(
     ] = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """End a message for good. Its office hears; the sender of a received document hears by status 02."""
-    message = _act(config, message_id, why, lambda acts: acts.reject(message_id, _person(who), why, tell_why=tell_why))
+    """End a message for good. Its office hears; the sender of a received document hears by status 02.
+
+    One held as a suspected state secret is purged too, and nobody hears why.
+    """
+    if secrecy.is_withheld(config, message_id):
+        if tell_why:
+            raise GatewayError(
+                "tell-why", "a rejected state secret is not told of in a person's words: leave out --tell-why"
+            )
+        print(secrecy.reject(config, message_id, person(who), why))
+        return
+    message = _act(
+        config, message_id, why, lambda acts: acts.reject(message_id, person(who).name, why, tell_why=tell_why)
+    )
     told = ""
     if message.direction is Direction.OUT:
         told = "; its office will be told"
@@ -192,15 +216,9 @@ def reject(
     print(f"{message_id} rejected{told}")
 
 
-def _person(who: str) -> str:
-    return who or getpass.getuser()
-
-
 def _act(config: Path, message_id: str, why: str, act: Callable[[Acts], Awaitable[None]]) -> Message:
     """The message that was acted on, as it was."""
-    if not why.strip():
-        raise GatewayError("why-missing", "--why must give a reason: it is kept in the journal")
-
+    secrecy.reason(why)
     settings = load(config)
     office_of = Router(settings.office, settings.route).office_of
 

@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, bindparam, delete, exists, insert, select, update
+from sqlalchemy import BindParameter, bindparam, delete, exists, insert, null, select, update
 
 from gateway.errors import Refused
 from gateway.journal import chain
@@ -38,8 +38,10 @@ _of: BindParameter[str] = bindparam("id")
 _place: BindParameter[str] = bindparam("at_place")
 
 ERASED: Sequence[Query] = (
-    Query(update(message).where(message.c.message_id == _of).values(detail=None)),
-    Query(update(entry).where(entry.c.message_id == _of, entry.c.detail.is_not(None)).values(detail=None, salt=None)),
+    Query(update(message).where(message.c.message_id == _of).values(detail=null())),
+    Query(
+        update(entry).where(entry.c.message_id == _of, entry.c.detail.is_not(None)).values(detail=null(), salt=null())
+    ),
     Query(delete(extra).where(extra.c.message_id == _of)),
     Query(delete(numbered).where(numbered.c.message_id == _of)),
     # It owes nothing any more.
@@ -75,7 +77,7 @@ DUPLICATES = Query(
 END = Query(
     update(message)
     .where(message.c.message_id == _of)
-    .values(version=message.c.version + 1, due_at=None, held=None, holder=None, doubt=0, woken=0),
+    .values(version=message.c.version + 1, due_at=null(), held=null(), holder=null(), doubt=0, woken=0),
     *("state", "closed_at", "purged_at"),
 )
 NOTE_PURGE = Query(insert(purge), "message_id", "at", "reason", "ledgered")
@@ -148,7 +150,10 @@ def erase(tx: Transaction, message_id: str) -> None:
 
 
 def carry_out(tx: Transaction, asked: Purge, who: str, now: int, *, at: int | None = None) -> bool:
-    """Purge, wherever on its road the message is. False: there is no such message, or it was purged before."""
+    """Purge, wherever on its road the message is. False: there is no such message, or it was purged before.
+
+    `at`: when it was, by the ledger.
+    """
     standing = tx.one(STANDING, {"id": asked.message_id})
     if standing is None or standing[1] is not None:
         return False
@@ -156,7 +161,8 @@ def carry_out(tx: Transaction, asked: Purge, who: str, now: int, *, at: int | No
     erase(tx, asked.message_id)
     ends = {"state": _ends_as(State(before)).value, "closed_at": closed_at or now, "purged_at": at or now}
     tx.run(END, {"id": asked.message_id, **ends})
-    tx.run(NOTE_PURGE, {"message_id": asked.message_id, "at": at or now, "reason": asked.reason, "ledgered": 0})
+    note = {"message_id": asked.message_id, "at": at or now, "reason": asked.reason, "ledgered": int(at is not None)}
+    tx.run(NOTE_PURGE, note)
     facts: dict[str, str | int | None] = {"reason": asked.reason, "size": size, "sha256": sha256}
     chain.append(tx, asked.message_id, Entry("purged", facts), who, now)
     for (copy,) in tx.all(DUPLICATES, {"id": asked.message_id, "document": document_id}):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from gateway.journal import Journal, LedgerFault, PurgeLedger
+from gateway.journal import Journal, LedgerFault, Purged, PurgeLedger
 from gateway.pipeline.quarantine import Quarantine
 from gateway.ports import Contents
 
@@ -28,6 +28,7 @@ class Purging:
         self._contents = contents
         self._ledger = ledger
         self._quarantine = quarantine
+        self._alone = asyncio.Lock()
 
     async def replay(self) -> tuple[int, Sequence[LedgerFault]]:
         """How many messages were purged again, and what is wrong with the ledger. Raises `LedgerBroken`."""
@@ -43,16 +44,23 @@ class Purging:
         told = {line.message_id for line in found.lines}
         for purged in await self._journal.purges.all():
             if purged.message_id not in told:
-                await asyncio.to_thread(self._ledger.write, purged)
+                await self._note(purged)
         await self.finish()
         return again, found.faults
 
+    async def _note(self, purged: Purged) -> None:
+        await asyncio.to_thread(self._quarantine.remove, purged.message_id)
+        await asyncio.to_thread(self._ledger.write, purged)
+        await self._journal.purges.ledgered(purged.message_id)
+
     async def finish(self) -> None:
         """Do what is owed. Repeating is harmless. Raises `LedgerBroken`, `StorageBroken`."""
+        async with self._alone:
+            await self._finish()
+
+    async def _finish(self) -> None:
         for purged in await self._journal.purges.owed():
-            await asyncio.to_thread(self._quarantine.remove, purged.message_id)
-            await asyncio.to_thread(self._ledger.write, purged)
-            await self._journal.purges.ledgered(purged.message_id)
+            await self._note(purged)
         erased = False
         while owed := await self._journal.purges.erasures(AT_ONCE):
             for content in owed:

@@ -105,9 +105,7 @@ class SecretActs:
                 reason = refusing.NEUTRAL.format(code=REASON)
                 told = await refusing.statuses_owed(self._journal, self._office_of, message, reason, self._now())
             facts = {"reason": REASON, "login": who.login}
-            return Outcome(
-                Entry("rejected", facts), state=State.REJECTED, effects=(*told, Purge(message_id, REASON))
-            )
+            return Outcome(Entry("rejected", facts), state=State.REJECTED, effects=(*told, Purge(message_id, REASON)))
 
         await self._acts.act(message_id, outcome, who=who.name, why=why)
 

@@ -95,7 +95,9 @@ class Acts:
             # Not a mere note: the version moves on, so that of two offices the later one sees that it is the last.
             return Outcome(Entry("acknowledged"), due_in=NOW, held=message.held, effects=effects)
 
-        await self._inbox_item(office, message_id)
+        message = await self._inbox_item(office, message_id)
+        if message.purged_at is not None:
+            return  # nothing is left to have
         await self.act(message_id, outcome, who=f"office:{office}", why=None)
 
     async def report_status(

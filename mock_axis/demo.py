@@ -177,12 +177,12 @@ async def _try_secrets(stage: Stage) -> list[str]:
     """Hand in what must never travel; the DocumentIds that the door refused as state secrets."""
     refused = []
     for number, (notation, degree) in enumerate(SECRETS, 1):
-        record, files = letter(8000 + number, OFFICE_ORGAN, [pki.AGENCIES[0]], [b"%PDF-1.7 secret"], seed=SEED)
-        record |= {"notation": notation, "document_id": f"{OFFICE_ORGAN},2026/03/01,{number}/{notation}"}
+        made, files = letter(8000 + number, OFFICE_ORGAN, [next(iter(pki.AGENCIES))], [b"%PDF-1.7 secret"], seed=SEED)
+        record = {**made, "notation": notation, "document_id": f"{OFFICE_ORGAN},2026/03/01,{number}/{notation}"}
         try:
-            await stage.office.client.submit(f"secret-{number}", record | degree, files)
-        except NotTaken as exc:
-            if exc.problem.get("type") == "urn:lienthong:problem:state-secret":
+            await stage.office.client.submit(f"secret-{number}", {**record, **degree}, files)
+        except NotTaken as error:
+            if error.problem.get("type") == "urn:lienthong:problem:state-secret":
                 refused.append(str(record["document_id"]))
     return refused
 

@@ -6,6 +6,8 @@ import json
 import pytest
 import pytest_asyncio
 
+from mock_axis.office_letters import letter
+from mock_axis.scene import OFFICE_ORGAN
 from tests.e2e.stage import CHANCELLERY, eventually, on_stage
 from tests.e2e.test_evidence import proving, verified
 
@@ -17,6 +19,12 @@ async def stage(tmp_path_factory):
     settings = {"times": {"block_seconds": 0.3}, "secrecy": {"release_by": "names"}}
     async with on_stage(tmp_path_factory.mktemp("secrets"), settings=settings) as ready:
         yield ready
+
+
+async def handed_in(stage, subject):
+    stage.number += 1
+    record, files = letter(stage.number, OFFICE_ORGAN, [CHANCELLERY], [b"%PDF-1.7 one"])
+    return await stage.office.send(f"suspect-{stage.number}", {**record, "subject": subject}, files)
 
 
 async def test_evidence_of_a_purged_message_proves_by_digest_and_says_what_it_cannot(stage, tmp_path):
@@ -41,7 +49,7 @@ async def test_evidence_of_a_purged_message_proves_by_digest_and_says_what_it_ca
 
 
 async def test_a_suspect_goes_when_two_persons_say_so_and_not_before(stage):
-    _, answer = await stage.send(CHANCELLERY, subject="Độ mật: Mật. V/v thử")
+    answer = await handed_in(stage, "Độ mật: Mật. V/v thử")
     message_id = answer["message_id"]
     assert "secret-suspected" in [each["code"] for each in answer["warnings"]]
     assert "a second person" in str(await stage.command("release", message_id, "--who", "Lan", "--why", "ví dụ"))
@@ -54,7 +62,7 @@ async def test_a_suspect_goes_when_two_persons_say_so_and_not_before(stage):
 
 
 async def test_a_rejected_suspect_is_purged_and_its_office_hears_no_more_than_that(stage):
-    _, answer = await stage.send(CHANCELLERY, subject="Độ mật: Tối mật. V/v thử")
+    answer = await handed_in(stage, "Độ mật: Tối mật. V/v thử")
     message_id = answer["message_id"]
     await stage.command("reject", message_id, "--why", "có độ mật")
 

@@ -18,13 +18,13 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from gateway.config import CANNOT_BE_REQUIRED, AxisSection, Listener, OfficeSection, Settings
+from gateway.config import CANNOT_BE_REQUIRED, AxisSection, Listener, OfficeSection, Settings, purge_folder
 from gateway.errors import Misconfigured, Rejection, StorageBroken
-from gateway.journal import DiskContents, HeadFolder, Journal
+from gateway.journal import DiskContents, HeadFolder, Journal, PurgeLedger
 from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Direction, Problem
 from gateway.outside.revocation import FetchedRevocation
-from gateway.pipeline import deadlines, heads, loops, reconcile
+from gateway.pipeline import deadlines, heads, loops, reconcile, suspicion
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.front_door import FrontDoor
 from gateway.pipeline.handing import Handing
@@ -36,6 +36,8 @@ from gateway.pipeline.outgoing import Outgoing
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.pdfs import Pdfs, Revocation
 from gateway.pipeline.pull import PullOffice
+from gateway.pipeline.purging import Purging
+from gateway.pipeline.quarantine import Quarantine
 from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner, StageFunction
 from gateway.ports import Axis, AxisContext, ListsSent, Office, OfficeContext, Timestamper
@@ -91,6 +93,7 @@ class Gateway:
     metrics: Metrics
     keys: Keys
     heads: Heads
+    purging: Purging
     now: Callable[[], dt.datetime]
     fatal: Fatal
 
@@ -149,11 +152,12 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
             metrics,
             must_ask_first=partners.must_ask_first,
         )
-        acts = Acts(journal, now, nudge, router.office_of)
+        purging = made_purging(settings, journal, contents)
+        acts = Acts(journal, now, nudge, router.office_of, purged=purging.finish)
         door = FrontDoor(Intake(settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs), acts)
         kept = written_heads(settings, journal, keys, now)
         yield Gateway(
-            settings, journal, contents, partners, router, runner, door, acts, metrics, keys, kept, now, fatal
+            settings, journal, contents, partners, router, runner, door, acts, metrics, keys, kept, purging, now, fatal
         )
 
 
@@ -181,7 +185,7 @@ async def _pdfs(settings: Settings, contents: DiskContents, now: Callable[[], dt
     )
     policies = {each.name: Policy(each.pdf_signatures, section.unexamined) for each in settings.office}
     async with PdfExaminer(options) as examiner:
-        yield Pdfs(contents, examiner, policies, now, revocation=_revocation(settings, now))
+        yield Pdfs(contents, examiner, policies, now, suspicion.patterns(settings.secrecy), _revocation(settings, now))
 
 
 def _revocation(settings: Settings, now: Callable[[], dt.datetime]) -> Revocation | None:
@@ -195,6 +199,10 @@ def _revocation(settings: Settings, now: Callable[[], dt.datetime]) -> Revocatio
 def written_heads(settings: Settings, journal: Journal, keys: Keys, now: Callable[[], dt.datetime]) -> Heads:
     folder = HeadFolder(settings.journal.heads or settings.data_dir / "heads")
     return Heads(journal, folder, heads.signer(keys, now), time_stamping_authority(settings, now), now)
+
+
+def made_purging(settings: Settings, journal: Journal, contents: DiskContents) -> Purging:
+    return Purging(journal, contents, PurgeLedger(purge_folder(settings)), Quarantine(settings))
 
 
 def time_stamping_authority(settings: Settings, now: Callable[[], dt.datetime]) -> Timestamper | None:
@@ -288,6 +296,7 @@ def _load(group: str, name: str, field: str) -> Any:
 async def running(settings: Settings) -> AsyncIterator[Running]:
     """The gateway at work. Wait for `Running.ended`: it never ends but by a fault that must end the process."""
     async with built(settings) as gateway, contextlib.AsyncExitStack() as stack:
+        await gateway.purging.replay()  # before anybody can ask: a restored backup may hold what was purged
         api = office_app(gateway.door, gateway.journal, gateway.contents, settings, gateway.acts)
         operators = operators_app(
             gateway.metrics,
@@ -324,6 +333,7 @@ def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
     }
     sign = partial(_sign_block, gateway.keys)
     found["sweep"] = partial(loops.sweep, journal, gateway.contents, gateway.now)
+    found["purging"] = gateway.purging.watch
     found["storage"] = gateway.fatal.wait
     found["deadlines"] = partial(
         loops.in_role, journal, "deadlines", node, partial(deadlines.watch, journal, gateway.now, runner.nudge)

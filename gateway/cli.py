@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "resend": "gateway.commands.operate:resend",
     "release": "gateway.commands.operate:release",
     "reject": "gateway.commands.operate:reject",
+    "purge": "gateway.commands.secrecy:purge",
+    "quarantine": "gateway.commands.secrecy:app",
     "keys": "gateway.commands.keys:app",
     "organs": "gateway.commands.organs:app",
     "reconcile": "gateway.commands.reconcile:reconcile",

@@ -11,13 +11,14 @@ import contextlib
 import datetime as dt
 import difflib
 import ipaddress
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from gateway.errors import Misconfigured
@@ -189,6 +190,51 @@ class PdfSection(_Section):
 class JournalSection(_Section):
     heads: Path | None = None
     """Folder of the journal's daily heads, best on another disk or a WORM share; `heads` in `data_dir` when left out."""
+    purges: Path | None = None
+    """Folder of the purge ledger, which a restored backup of `data_dir` is held against: keep it outside, and never
+    restore it with the rest. `data_dir` with `-purges` added when left out."""
+
+
+class SecrecyPattern(_Section):
+    """A marking of state secrets to look for in subject, notation and the text of PDFs."""
+
+    code: str = Field(pattern=r"^[a-z][a-z-]{0,39}$")
+    """What a finding calls it; the words that matched are never shown."""
+    degree: Literal["mat", "toi-mat", "tuyet-mat"]
+    """Mật, tối mật, tuyệt mật."""
+    expression: str = Field(max_length=1000)
+    """A regular expression; say `{0,12}`, never `*`: the text it searches is a stranger's."""
+    where: Literal["line", "text"] = "line"
+    """`line`: all of a line, without its spaces and frame; `text`: anywhere."""
+    plain: bool = False
+    """Compare without diacritics and capitals."""
+
+    @field_validator("expression")
+    @classmethod
+    def _compiles(cls, expression: str) -> str:
+        try:
+            re.compile(expression)
+        except re.error as exc:
+            raise ValueError(f"not a regular expression: {exc}") from None
+        return expression
+
+
+class SecrecySection(_Section):
+    """State secrets never travel: what is looked for, and what becomes of what looks like one."""
+
+    builtin_patterns: bool = True
+    """Look for the markings of the law's three degrees, and for notations marked mật."""
+    pattern: tuple[SecrecyPattern, ...] = ()
+    """Further ones; or, without the built-in ones, all."""
+    officer_certificate: Path | None = None
+    """PEM of the security officer's RSA certificate: suspects that come in are encrypted to it. Without one they are
+    held in the ordinary store, and shown to nobody."""
+    quarantine: Path | None = None
+    """Folder of what was encrypted to the officer; outside `data_dir`, and out of its backup. `data_dir` with
+    `-quarantine` added when left out."""
+    release_by: Literal["logins", "names"] = "logins"
+    """What must differ between the two persons who release a suspect: their logins on this machine, or, where all
+    commands run under one account, the names they give."""
 
 
 class TimestampsSection(_Section):
@@ -229,6 +275,7 @@ class Settings(BaseSettings):
     working_time: WorkingTimeSection = WorkingTimeSection()
     pdf: PdfSection = PdfSection()
     journal: JournalSection = JournalSection()
+    secrecy: SecrecySection = SecrecySection()
     timestamps: TimestampsSection = TimestampsSection()
     axis: tuple[AxisSection, ...] = ()
     office: tuple[OfficeSection, ...] = ()
@@ -343,7 +390,17 @@ def _contradictions(settings: Settings) -> list[Problem]:
                 "a lease must outlive the longest call: lower it, or raise times.lease_seconds",
             )
         )
-    return [*problems, *_listeners(settings), *_timestamps(settings.timestamps.url)]
+    return [*problems, *_apart(settings), *_listeners(settings), *_timestamps(settings.timestamps.url)]
+
+
+def _apart(settings: Settings) -> Iterator[Problem]:
+    """What a backup of the data must not hold."""
+    for name, folder in (
+        ("journal.purges", settings.journal.purges),
+        ("secrecy.quarantine", settings.secrecy.quarantine),
+    ):
+        if folder is not None and folder.is_relative_to(settings.data_dir):
+            yield Problem(name, "inside", "lies in data_dir: a restored backup of it would bring back an old one")
 
 
 def _listeners(settings: Settings) -> Iterator[Problem]:
@@ -378,6 +435,18 @@ def _doubled(names: list[str]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
 
 
+def purge_folder(settings: Settings) -> Path:
+    return settings.journal.purges or _beside(settings.data_dir, "purges")
+
+
+def quarantine_folder(settings: Settings) -> Path:
+    return settings.secrecy.quarantine or _beside(settings.data_dir, "quarantine")
+
+
+def _beside(folder: Path, name: str) -> Path:
+    return folder.with_name(f"{folder.name}-{name}")
+
+
 def _rooted(settings: Settings, root: Path) -> Settings:
     def rooted(listener: Listener) -> Listener:
         return listener.model_copy(
@@ -397,7 +466,16 @@ def _rooted(settings: Settings, root: Path) -> Settings:
                 }
             ),
             "journal": settings.journal.model_copy(
-                update={"heads": root / (settings.journal.heads or settings.data_dir / "heads")}
+                update={
+                    "heads": root / (settings.journal.heads or settings.data_dir / "heads"),
+                    "purges": root / purge_folder(settings),
+                }
+            ),
+            "secrecy": settings.secrecy.model_copy(
+                update={
+                    "officer_certificate": (given := settings.secrecy.officer_certificate) and root / given,
+                    "quarantine": root / quarantine_folder(settings),
+                }
             ),
             "timestamps": settings.timestamps.model_copy(update={"trust": root / settings.timestamps.trust}),
             "office_api": rooted(settings.office_api),

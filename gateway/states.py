@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from gateway.model import Attachment, Content, Direction, Kind, ProofGrade
 
@@ -152,6 +153,8 @@ class Message:
     """Why a person must act; None when not held."""
     supersedes: str | None = None
     duplicate_of: str | None = None
+    purged_at: dt.datetime | None = None
+    """When its detail and contents were erased for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +268,50 @@ class AnswerKey:
     answer: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """What people read of this message goes, and its contents that no other message needs; it stays where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Erase a message for good: it ends here, its duplicates with it, and a restored backup erases it again.
+
+    Ids, organs, times, digests and receipts stay (NĐ 30/2020/NĐ-CP PL VI.III.8). Purging again changes nothing.
+    """
+
+    message_id: str
+    reason: str
+    """A code, kept in the entry and in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """The first or second person's word that a message held as suspected is no state secret. Two are needed."""
+
+    word: Literal[1, 2]
+    name: str
+    """As given."""
+    login: str
+    """Whom the machine knows them as."""
+    counts_as: str
+    """What must differ from the other person's, beside the name."""
+
+
 Effect = (
-    AnswerKey | NewMessage | ContentRef | KeepReceipt | SettleDelivery | HandedOver | AddDelivery | Due | Met | Numbered
+    AnswerKey
+    | NewMessage
+    | ContentRef
+    | KeepReceipt
+    | SettleDelivery
+    | HandedOver
+    | AddDelivery
+    | Due
+    | Met
+    | Numbered
+    | Erase
+    | Purge
+    | Cleared
 )
 
 

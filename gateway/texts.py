@@ -215,6 +215,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     ),
     "secret-degree": ("Hồ sơ văn bản có độ mật.", "The record carries a degree of secrecy."),
     "secret-notation": ("Số, ký hiệu cho thấy văn bản mật.", "Number or notation mark the document as secret."),
+    "purged": (
+        "Nội dung văn bản đã bị xóa theo quy định; chỉ còn mã, thời gian, mã băm và biên nhận.",
+        "The content was purged as the law asks; ids, times, digests and receipts remain.",
+    ),
     # --- a ready edXML file
     "edxml-unreadable": ("Không đọc được tệp edXML.", "The file cannot be read as edXML."),
     "edxml-invalid": ("Tệp edXML có chỗ không hợp lệ.", "The edXML file is not valid."),

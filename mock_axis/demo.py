@@ -28,8 +28,10 @@ from rich.table import Table
 from mock_axis import account, pki
 from mock_axis.account import Account
 from mock_axis.office import Faults, SampleOffice
+from mock_axis.office_client import NotTaken
 from mock_axis.office_letters import letter
 from mock_axis.pdf import SignedPdfs
+from mock_axis.recount import looking_at
 from mock_axis.scene import DEPARTMENT, DEPARTMENT_ORGAN, OFFICE, OFFICE_ORGAN, Scene, command
 
 FAULTS = (
@@ -41,6 +43,8 @@ FAULTS = (
     "broken-signature:GetDocument:0.1",
 )
 SETTINGS: dict[str, dict[str, Any]] = {"times": {"retry_first_seconds": 0.2, "block_seconds": 2.0}}
+SECRETS: tuple[tuple[str, dict[str, str]], ...] = (("UBND-VP", {"secrecy": "Mật"}), ("M-UBND", {}))
+"""(notation, the record's degree of secrecy): one that says so, and one whose notation does."""
 PATIENCE_SECONDS = 240.0
 SEED = 2019
 SHOWN = 40
@@ -81,8 +85,9 @@ async def _demo(folder: Path, documents: int, *, as_json: bool) -> bool:
     ) as bar:
         async with _set_up(folder, bar) as stage:
             await _exchange(stage, documents, bar)
+            secrets = await _try_secrets(stage)
             drawn = await _wait_for_all(stage, bar)
-            result = await _result(stage, drawn, time.monotonic() - began)
+            result = await _result(stage, drawn, secrets, time.monotonic() - began)
             journeys = await _journeys(stage)
             bar.stop()
             if as_json:
@@ -168,6 +173,26 @@ async def _exchange(stage: Stage, documents: int, bar: Progress) -> None:
             await asyncio.sleep(0.01)
 
 
+async def _try_secrets(stage: Stage) -> list[str]:
+    """Hand in what must never travel; the DocumentIds that the door refused as state secrets."""
+    refused = []
+    for number, (notation, degree) in enumerate(SECRETS, 1):
+        made, files = letter(8000 + number, OFFICE_ORGAN, [next(iter(pki.AGENCIES))], [b"%PDF-1.7 secret"], seed=SEED)
+        record = {**made, "notation": notation, "document_id": f"{OFFICE_ORGAN},2026/03/01,{number}/{notation}"}
+        try:
+            await stage.office.client.submit(f"secret-{number}", {**record, **degree}, files)
+        except NotTaken as error:
+            if error.problem.get("type") == "urn:lienthong:problem:state-secret":
+                refused.append(str(record["document_id"]))
+    return refused
+
+
+def _not_at_the_axis(folder: Path, document_ids: list[str]) -> list[str]:
+    with looking_at(folder / "axis" / "axis.sqlite3") as axis:
+        there = {row[0] for row in axis.execute("select document_id from messages")}
+    return [each for each in document_ids if each not in there]
+
+
 async def _wait_for_all(stage: Stage, bar: Progress) -> Account:
     """Until every document is where it belongs and every status is back, or patience ends."""
     drawn = await account.draw_up(stage.scene.folder, stage.offices)
@@ -188,12 +213,13 @@ async def _settled(stage: Stage) -> bool:
     return all(line["state"] == "closed" for line in status["messages"])
 
 
-async def _result(stage: Stage, drawn: Account, seconds: float) -> dict[str, Any]:
+async def _result(stage: Stage, drawn: Account, secrets: list[str], seconds: float) -> dict[str, Any]:
     recounted = await _recount(stage.scene.folder)
     verified = await _chain_holds(stage.scene)
     office = await stage.office.state()
     async with aiohttp.ClientSession() as session, session.get(f"{stage.scene.control_url}/faults") as answer:
         faults = {str(fault["rule"]): fault["struck"] for fault in (await answer.json())["faults"]}
+    refused = _not_at_the_axis(stage.scene.folder, secrets)
     result = {
         "sent": sum(drawn.out.values()),
         "received": sum(drawn.incoming_here.values()),
@@ -204,13 +230,16 @@ async def _result(stage: Stage, drawn: Account, seconds: float) -> dict[str, Any
         "receipts_bad": len(recounted["bad"]),
         "receipts_missing": len(recounted["missing"]),
         "settled": await _settled(stage),
+        "secrets_rejected": len(refused),
         "journal_verified": verified,
         "faults_struck": faults,
         "webhooks_lost": office["lost"],
         "seconds": round(seconds, 1),
     }
     bad = ("lost", "doubled", "receipts_bad", "receipts_missing")
-    result["kept"] = result["settled"] and verified and not any(result[name] for name in bad)
+    result["kept"] = (
+        result["settled"] and verified and len(refused) == len(SECRETS) and not any(result[name] for name in bad)
+    )
     return result
 
 
@@ -258,6 +287,7 @@ def _show(console: Console, result: Mapping[str, Any], journeys: list[Mapping[st
         f"[{colour}]sent {result['sent']}, received {result['received']}, lost {result['lost']}, "
         f"doubled {result['doubled']}; {result['receipts_verified']} receipts verified again, "
         f"{result['receipts_bad']} bad, {result['receipts_missing']} missing; "
+        f"{result['secrets_rejected']} state secrets refused at the door; "
         f"journal {'verified' if result['journal_verified'] else 'NOT verified'}; {result['seconds']} s[/{colour}]"
     )
     console.print("Counted from what the mock axis and the sample offices hold, not from the gateway's own books.")

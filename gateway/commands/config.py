@@ -21,13 +21,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from cryptography import x509
 
-from gateway.config import CANNOT_BE_REQUIRED, Settings, examine
+from gateway.config import CANNOT_BE_REQUIRED, Settings, examine, purge_folder, quarantine_folder
 from gateway.errors import Misconfigured, NeedsOperator
 from gateway.model import Problem
+from gateway.trust.encrypted import Recipient
 from gateway.trust.keys import KeyRing, TrustStore
 from gateway.trust.pdf.trust_list import TrustList
 
+OFFICER_ENDED = "officer-certificate-ended"
+"""It still encrypts: no reason to stop a restart."""
 PULL = "pull"
 """The office that fetches for itself: no adapter is needed."""
 
@@ -61,6 +65,7 @@ def check(file: Path, now: dt.datetime) -> list[Problem]:
         *_tls(settings),
         *_keys(settings, now),
         *_authority(settings),
+        *_officer(settings, now),
         *_adapters(settings),
     ]
 
@@ -84,10 +89,13 @@ def _folders(settings: Settings) -> Iterator[Problem]:
         folder: Path = getattr(settings, name)
         if not folder.is_dir():
             yield Problem(name, "missing", f"{folder} is not a folder")
-    data = settings.data_dir
-    there = next(folder for folder in (data, *data.parents) if folder.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        yield Problem("data_dir", "not-writable", f"{there} cannot be written to by this user")
+    needed = {"data_dir": settings.data_dir, "journal.purges": purge_folder(settings)}
+    if settings.secrecy.officer_certificate:
+        needed["secrecy.quarantine"] = quarantine_folder(settings)
+    for name, wanted in needed.items():
+        there = next(folder for folder in (wanted, *wanted.parents) if folder.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            yield Problem(name, "not-writable", f"{there} cannot be written to by this user")
 
 
 def _tls(settings: Settings) -> Iterator[Problem]:
@@ -136,6 +144,24 @@ def _authority(settings: Settings) -> Iterator[Problem]:
     for index, host in enumerate(settings.pdf.revocation_hosts):
         if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?", host):
             yield Problem(f"pdf.revocation_hosts.{index}", "not-host", "give a host, or host:port, and nothing else")
+
+
+def _officer(settings: Settings, now: dt.datetime) -> Iterator[Problem]:
+    """Whom suspected state secrets are encrypted to."""
+    path = settings.secrecy.officer_certificate
+    if path is None:
+        return
+    try:
+        pem = path.read_bytes()
+        Recipient.load(pem)
+        ends = x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    except OSError as exc:
+        yield Problem("secrecy.officer_certificate", "unreadable", f"{path}: {exc.strerror}")
+    except ValueError:
+        yield Problem("secrecy.officer_certificate", "unusable", f"{path} is not the PEM of an RSA certificate")
+    else:
+        if ends < now:
+            yield Problem("secrecy.officer_certificate", OFFICER_ENDED, f"{path} ended on {ends:%Y-%m-%d}")
 
 
 def _signs(driver: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import time_stamping_authority, utc_now
+from gateway.app import made_purging, time_stamping_authority, utc_now
 from gateway.commands.evidence_export import Exported
 from gateway.commands.evidence_export import export as gather
 from gateway.config import Settings, load
@@ -62,6 +62,7 @@ async def _export(message_id: str, out: Path, settings: Settings) -> Exported:
         stack.push_async_callback(journal.close)
         contents = DiskContents(settings.data_dir / "contents")
         stack.push_async_callback(contents.close)
+        await made_purging(settings, journal, contents).replay()  # a restored backup may hold what was purged
         authority = time_stamping_authority(settings, utc_now)
         return await gather(message_id, out, settings, journal, contents, authority, utc_now())
 

@@ -26,7 +26,7 @@ from gateway.model import LOCAL_AXIS, Direction, Kind
 from gateway.pipeline.local_axis import SYSTEM_ID
 from gateway.pipeline.outgoing import Packed, chunks_of
 from gateway.ports import Chunks, Contents, Timestamper
-from gateway.states import Message, State
+from gateway.states import Message, State, withheld
 from gateway.trust import receipts
 from gateway.trust.errors import SignatureInvalid
 from gateway.trust.keys import KeyRing, Party, TrustStore, fingerprint
@@ -76,6 +76,8 @@ async def export(
         raise GatewayError("not-found", f"no message has the id {message_id}")
     if message.kind is Kind.NOTICE:
         raise GatewayError("notice", "a notice travels nowhere: there is nothing to prove")
+    if withheld(message.held):
+        raise GatewayError("withheld", f"{message_id} is held as a suspected state secret: no copy of it is made")
     with _made_whole(out) as part:
         systems = _systems(message, settings)
         ring, trust = KeyRing.load(settings.keys), TrustStore.load(settings.trust)

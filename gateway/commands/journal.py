@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from rich.console import Console
 
-from gateway.app import utc_now, written_heads
-from gateway.config import Settings, load
+from gateway.app import made_purging, utc_now, written_heads
+from gateway.config import Settings, load, purge_folder
 from gateway.errors import GatewayError
-from gateway.journal import Fault, HeadFolder, Journal, VerifyReport
+from gateway.journal import DiskContents, Fault, HeadFolder, Journal, LedgerFault, VerifyReport
 from gateway.journal.heads import CheckStamp, Head, HeadFault, HeadsReport
 from gateway.trust import timestamps
 from gateway.trust.errors import SignatureInvalid
@@ -91,6 +91,34 @@ def head(config: Config = Path("lienthong.toml"), as_json: AsJson = False) -> No
         print(f"{file}: block {written.position.block}, timestamp {timestamp}")
     if timestamp not in {"stamped", "not-configured"}:
         raise typer.Exit(1)
+
+
+@app.command("replay-purges")
+def replay_purges(config: Config = Path("lienthong.toml"), as_json: AsJson = False) -> None:
+    """Purge again what a restored backup brought back, by the ledger. The gateway does it itself before it serves.
+
+    Exit 1 where the ledger is damaged: what its missing lines named may be back.
+    """
+    settings = load(config)
+    again, faults = asyncio.run(_replayed(settings))
+    if as_json:
+        told = [{"file": fault.file, "what": fault.what} for fault in faults]
+        print(json.dumps({"purged_again": again, "faults": told}))
+    else:
+        for fault in faults:
+            print(f"{purge_folder(settings) / fault.file}: {fault.what}")
+        print(f"{again} messages purged again, {len(faults)} faults in the ledger")
+    if faults:
+        raise typer.Exit(1)
+
+
+async def _replayed(settings: Settings) -> tuple[int, Sequence[LedgerFault]]:
+    async with _opened(settings) as journal:
+        contents = DiskContents(settings.data_dir / "contents")
+        try:
+            return await made_purging(settings, journal, contents).replay()
+        finally:
+            await contents.close()
 
 
 def signed_by(signers: list[x509.Certificate], signed: bytes, signature: bytes) -> bool:

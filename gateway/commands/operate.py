@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import getpass
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from gateway.app import utc_now
-from gateway.commands import columns
+from gateway.commands import columns, secrecy
+from gateway.commands.person import person
 from gateway.config import Settings, load
 from gateway.errors import GatewayError
 from gateway.journal import Journal, MessageFilter
@@ -96,6 +96,7 @@ def show(message_id: MessageId, config: Config = DEFAULT_CONFIG, as_json: AsJson
             "axis_id": message.axis_id,
             "document_id": message.document_id,
             "held": message.held,
+            "purged_at": _iso(message.purged_at),
             "due_at": _iso(message.due_at),
             "proof": message.proof,
             "sha256": message.sha256,
@@ -166,7 +167,7 @@ def _signatures(pdfs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def resend(message_id: MessageId, why: Why, who: Who = "", config: Config = DEFAULT_CONFIG) -> None:
     """Send the same bytes again under the same id, now, asking first."""
-    _act(config, message_id, why, lambda acts: acts.resend(message_id, _person(who), why))
+    _act(config, message_id, why, lambda acts: acts.resend(message_id, person(who).name, why))
     print(f"{message_id} will be sent again now, asking first")
 
 
@@ -176,19 +177,31 @@ def release(
     axis: Annotated[str, typer.Option("--axis", help="All of this axis that are held for the reason --held.")] = "",
     held: Annotated[str, typer.Option("--held", help="With --axis: the reason that `status` shows.")] = BEFORE_START,
     who: Who = "",
+    key: Annotated[
+        Path | None, typer.Option(help="The security officer's private key, PEM: brings back what is in quarantine.")
+    ] = None,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Let a held message go on, or with --axis all that an axis held for one reason, e.g. from before `start_at`."""
+    """Let a held message go on, or with --axis all that an axis held for one reason, e.g. from before `start_at`.
+
+    One held as a suspected state secret needs the word of two persons that it is none.
+    """
     if bool(message_id) == bool(axis):
         raise typer.BadParameter("give a message id, or --axis")
-    if not axis:
-        _act(config, message_id, why, lambda acts: acts.release(message_id, _person(who), why))
+    if axis:
+        _release_all(config, axis, held, person(who).name, why)
+    elif secrecy.is_withheld(config, message_id):
+        print(secrecy.release(config, message_id, person(who), why, key))
+    else:
+        _act(config, message_id, why, lambda acts: acts.release(message_id, person(who).name, why))
         print(f"{message_id} goes on")
-        return
+
+
+def _release_all(config: Path, axis: str, held: str, who: str, why: str) -> None:
     settings = _ready(config, why)
     if axis not in {each.name for each in settings.axis}:
         raise typer.BadParameter(f"no axis is called {axis!r}", param_hint="--axis")
-    count = _with_journal(settings, lambda journal: _acts(journal, settings).release_all(axis, held, _person(who), why))
+    count = _with_journal(settings, lambda journal: _acts(journal, settings).release_all(axis, held, who, why))
     print(f"{count} messages go on")
 
 
@@ -201,18 +214,26 @@ def reject(
     ] = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """End a message for good. Its office hears; the sender of a received document hears by status 02."""
-    message = _act(config, message_id, why, lambda acts: acts.reject(message_id, _person(who), why, tell_why=tell_why))
+    """End a message for good. Its office hears; the sender of a received document hears by status 02.
+
+    One held as a suspected state secret is purged too, and nobody hears why.
+    """
+    if secrecy.is_withheld(config, message_id):
+        if tell_why:
+            raise GatewayError(
+                "tell-why", "a rejected state secret is not told of in a person's words: leave out --tell-why"
+            )
+        print(secrecy.reject(config, message_id, person(who), why))
+        return
+    message = _act(
+        config, message_id, why, lambda acts: acts.reject(message_id, person(who).name, why, tell_why=tell_why)
+    )
     told = ""
     if message.direction is Direction.OUT:
         told = "; its office will be told"
     elif message.kind is Kind.DOCUMENT:
         told = "; its sender will be told by status 02, for each organ of ours that does not have it"
     print(f"{message_id} rejected{told}")
-
-
-def _person(who: str) -> str:
-    return who or getpass.getuser()
 
 
 def _act(config: Path, message_id: str, why: str, act: Callable[[Acts], Awaitable[None]]) -> Message:
@@ -230,8 +251,7 @@ def _act(config: Path, message_id: str, why: str, act: Callable[[Acts], Awaitabl
 
 
 def _ready(config: Path, why: str) -> Settings:
-    if not why.strip():
-        raise GatewayError("why-missing", "--why must give a reason: it is kept in the journal")
+    secrecy.reason(why)
     return load(config)
 
 

@@ -15,7 +15,7 @@ import uvloop
 
 from gateway import logs
 from gateway.app import running, utc_now
-from gateway.commands.config import check
+from gateway.commands.config import OFFICER_ENDED, check
 from gateway.config import Settings, load
 from gateway.errors import Misconfigured
 
@@ -28,7 +28,9 @@ def serve(
     """Run the gateway until SIGTERM or SIGINT."""
     settings = load(config)
     # What would fail later in the dark is told now; a key near its end is no reason to stop a restart.
-    if problems := [problem for problem in check(config, utc_now()) if problem.code != "key-ends-soon"]:
+    if problems := [
+        problem for problem in check(config, utc_now()) if problem.code not in {"key-ends-soon", OFFICER_ENDED}
+    ]:
         raise Misconfigured(problems)
     logs.configure(settings.log_level, sys.stderr)
     # What start-up made lives as long as the process: the collector need not look at it again and again.

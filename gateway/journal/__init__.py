@@ -27,6 +27,8 @@ from gateway.journal.lookups import (
     twin_key,
 )
 from gateway.journal.partners import EndpointRow, KeyRow
+from gateway.journal.purge_ledger import LedgerFault, PurgeLedger
+from gateway.journal.purges import Purged, SamePerson
 
 __all__ = [
     "Answered",
@@ -43,14 +45,18 @@ __all__ = [
     "Journal",
     "KeyReused",
     "KeyRow",
+    "LedgerFault",
     "MessageFilter",
     "Missed",
     "NewSubmission",
     "OrganLine",
     "Page",
+    "PurgeLedger",
+    "Purged",
     "ReceiptRow",
     "Reserved",
     "Running",
+    "SamePerson",
     "Stats",
     "StatusRow",
     "VerifyReport",

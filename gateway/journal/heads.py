@@ -14,7 +14,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from typing import Any
 
 from gateway.errors import GatewayError
 from gateway.journal.chain import canonical
+from gateway.journal.created_once import put
 from gateway.journal.rows import stamp, time
 
 FORMAT = "lienthong-journal-head/1"
@@ -236,27 +236,9 @@ class HeadFolder:
         that takes a file once and for ever.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            try:
-                descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-            except FileExistsError:
-                return False
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            _sync(self._folder)
+            return put(self._folder, name, data)
         except OSError as error:
             raise _broken(self._folder, error) from None
-        return True
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _broken(folder: Path, error: OSError) -> HeadsBroken:

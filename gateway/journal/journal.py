@@ -32,6 +32,7 @@ from gateway.journal.lookups import (
     twin_key,
 )
 from gateway.journal.partners import EndpointRow, KeyRow
+from gateway.journal.purges import PurgeRecords
 from gateway.journal.rows import MICROSECOND, stamp, time
 from gateway.journal.sqlite import SqliteStore, Transaction, prepare
 from gateway.model import Content, Direction
@@ -49,6 +50,7 @@ class Journal:
     def __init__(self, store: SqliteStore, now: Now) -> None:
         self._store = store
         self._now = now
+        self.purges = PurgeRecords(store, self._stamp)
 
     @classmethod
     async def open(cls, path: Path, *, now: Now, on_broken: OnBroken | None = None) -> Journal:

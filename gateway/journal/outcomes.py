@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway.journal import chain, deadlines, keys, queries
+from gateway.journal import chain, deadlines, keys, purges, queries
 from gateway.journal.chain import Head
 from gateway.journal.rows import (
     MICROSECOND,
@@ -25,11 +25,13 @@ from gateway.states import (
     NEXT,
     AddDelivery,
     AnswerKey,
+    Cleared,
     ContentRef,
     Delivery,
     Due,
     Effect,
     Entry,
+    Erase,
     HandedOver,
     KeepReceipt,
     Message,
@@ -37,6 +39,7 @@ from gateway.states import (
     NewMessage,
     Numbered,
     Outcome,
+    Purge,
     SettleDelivery,
     State,
     stage_for,
@@ -144,7 +147,9 @@ def with_reason(outcome: Outcome, why: str) -> Outcome:
 # --- effects ----------------------------------------------------------------------------------------------------
 
 
-def apply_effect(tx: Transaction, message: Message, effect: Effect, who: str, now: int) -> None:
+def apply_effect(  # noqa: C901 -- one case for each kind
+    tx: Transaction, message: Message, effect: Effect, who: str, now: int
+) -> None:
     message_id = message.message_id
     match effect:
         case AnswerKey():
@@ -164,6 +169,8 @@ def apply_effect(tx: Transaction, message: Message, effect: Effect, who: str, no
             _add_delivery(tx, message_id, effect.delivery, message.direction, now)
         case Due() | Met() | Numbered():
             deadlines.mark(tx, message_id, effect)
+        case Erase() | Purge() | Cleared():
+            purges.apply(tx, message_id, effect, who, now)
 
 
 def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:

@@ -17,7 +17,7 @@ from gateway.states import ContentRef, Delivery, Message, State, stage_for
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MICROSECOND = dt.timedelta(microseconds=1)
 
-_TIMES = frozenset({"accepted_at", "due_at", "expires_at", "sent_at", "closed_at", "status_at"})
+_TIMES = frozenset({"accepted_at", "due_at", "expires_at", "sent_at", "closed_at", "status_at", "purged_at"})
 
 Row = tuple[Any, ...]
 
@@ -81,7 +81,7 @@ def message_from(row: Row) -> Message:
         fields["proof"] = ProofGrade(fields["proof"])
     if fields["detail"] is not None:
         fields["detail"] = json.loads(fields["detail"])
-    for name in ("accepted_at", "due_at", "expires_at", "sent_at", "closed_at"):
+    for name in ("accepted_at", "due_at", "expires_at", "sent_at", "closed_at", "purged_at"):
         if fields[name] is not None:
             fields[name] = time(fields[name])
     return Message(**fields)

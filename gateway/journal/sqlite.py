@@ -93,6 +93,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA query_only=ON").close()
     else:
         connection.execute("PRAGMA cache_size=-32768").close()
+        # What is erased must be gone from the file too; Debian builds SQLite so, others do not.
+        connection.execute("PRAGMA secure_delete=ON").close()
     return connection
 
 
@@ -157,6 +159,16 @@ class SqliteStore:
             self._connections.append(connection)
             self._glances = Transaction(connection.cursor())
         return unit(self._glances)
+
+    async def truncate_log(self) -> bool:
+        """Bring the write-ahead log into the database and empty it. False: another transaction needs it now."""
+        return await asyncio.to_thread(self._truncate_log)
+
+    def _truncate_log(self) -> bool:
+        with closing(connect(self._path)) as connection:
+            connection.execute("PRAGMA busy_timeout=1000").close()
+            row = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return bool(row[0] == 0)
 
     async def close(self) -> None:
         if self._closed:

@@ -71,6 +71,7 @@ message = Table(
     Column("held", String),
     Column("supersedes", String),
     Column("duplicate_of", String),
+    Column("purged_at", Time),
     # Beyond `states.Message`: the lease, doubt and a wake-up that came while leased; the chain's head; the twin key.
     Column("holder", String),
     Column("doubt", Flag, nullable=False),
@@ -325,5 +326,43 @@ numbered = Table(
     # Number and notation, in one spelling.
     Column("code", String, nullable=False),
     Index("ix_numbered_code", "sender", "year", "code"),
+    sqlite_with_rowid=False,
+)
+
+purge = Table(
+    "purge",
+    metadata,
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("reason", String, nullable=False),
+    # 1: the ledger outside the database has it.
+    Column("ledgered", Flag, nullable=False),
+    Index("ix_purge_owed", "ledgered", sqlite_where=text("ledgered = 0"), postgresql_where=text("ledgered = 0")),
+    sqlite_with_rowid=False,
+)
+
+erasure = Table(
+    "erasure",
+    metadata,
+    # Contents that nothing refers to any more, whose bytes are still to be erased.
+    Column("place", String, primary_key=True),
+    Column("sha256", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+clearance = Table(
+    "clearance",
+    metadata,
+    # Two words of two persons, under two logins: no statement can make one person count twice.
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("word", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("name_key", String, nullable=False),
+    Column("login", String, nullable=False),
+    Column("login_key", String, nullable=False),
+    Column("at", Time, nullable=False),
+    UniqueConstraint("message_id", "name_key"),
+    UniqueConstraint("message_id", "login_key"),
     sqlite_with_rowid=False,
 )

@@ -25,18 +25,41 @@ from gateway.pipeline.outgoing import IN_DOUBT
 from gateway.pipeline.record import Text
 from gateway.rules.deadlines import ANSWER, ENDS_ANSWER
 from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED
-from gateway.states import AnswerKey, Effect, Entry, Message, Met, NewMessage, Outcome, State, stage_for, withheld
+from gateway.states import (
+    AnswerKey,
+    Effect,
+    Entry,
+    Message,
+    Met,
+    NewMessage,
+    Outcome,
+    Purge,
+    State,
+    stage_for,
+    withheld,
+)
 
 NOW = dt.timedelta(0)
 TRIES = 10
 PAGE = 500
 BY_OPERATOR = "rejected-by-operator"
+PURGED_BY_OPERATOR = "purged-by-operator"
 SAME_REPORT = dt.timedelta(minutes=10)
 """A status that may come many times (05) comes again after this."""
 
 
 class NotFound(GatewayError):
     """No such message."""
+
+
+async def _nothing() -> None:
+    """Nobody purges here."""
+
+
+def gone() -> Refused:
+    """Its content was purged."""
+    told = "its content was purged; ids, times, digests and receipts remain"
+    return Refused([Problem("", "purged", told)], code="purged", status=410)
 
 
 class Acts:
@@ -47,8 +70,12 @@ class Acts:
         nudge: Callable[[], None],
         office_of: refusing.OfficeOf,
         tell: Callable[[Message, Outcome], None] = milestones.tell,
+        purged: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
-        """`tell`: of what an act made of a message; a command has no log to tell it to."""
+        """`tell`: of what an act made of a message; a command has no log to tell it to. `purged`: does what a purge leaves
+        to do (`Purging.finish`); whoever asked for one hears of it after that.
+        """
+        self._purged = purged
         self._tell = tell
         self._journal = journal
         self._office_of = office_of
@@ -70,8 +97,10 @@ class Acts:
             # Not a mere note: the version moves on, so that of two offices the later one sees that it is the last.
             return Outcome(Entry("acknowledged"), due_in=NOW, held=message.held, effects=effects)
 
-        await self._inbox_item(office, message_id)
-        await self._act(message_id, outcome, who=f"office:{office}", why=None)
+        message = await self._inbox_item(office, message_id)
+        if message.purged_at is not None:
+            return  # nothing is left to have
+        await self.act(message_id, outcome, who=f"office:{office}", why=None)
 
     async def report_status(
         self, office: str, message_id: str, code: str, reason: str, organ: str | None = None, staff: Staff | None = None
@@ -81,6 +110,8 @@ class Acts:
         The same again within `SAME_REPORT` is a repeated request, not a second status.
         Raises `Refused` for a code that is not the office's to give, a missing reason or an organ not its own.
         """
+        if said := await self._said_before_purge(office, message_id, code, organ):
+            return said
         born = await self._status(office, message_id, code, reason, organ, staff)
         reported = born.message.message_id
 
@@ -91,7 +122,7 @@ class Acts:
                 return None
             return self._reported(message_id, code, born)
 
-        await self._act(message_id, outcome, who=f"office:{office}", why=None)
+        await self.act(message_id, outcome, who=f"office:{office}", why=None)
         return reported
 
     async def report_status_once(
@@ -108,6 +139,8 @@ class Acts:
 
         A new key is a new status, also within `SAME_REPORT`. Raises as `report_status` does, and `KeyReused`.
         """
+        if said := await self._said_before_purge(office, message_id, code, organ):
+            return said, True
         born = await self._status(office, message_id, code, reason, organ, staff)
         asked = json.dumps([message_id, code, reason, organ, staff and asdict(staff)], ensure_ascii=False)
         answered = AnswerKey(
@@ -118,10 +151,25 @@ class Acts:
             return self._reported(message_id, code, born, answered)
 
         try:
-            await self._act(message_id, outcome, who=f"office:{office}", why=None)
+            await self.act(message_id, outcome, who=f"office:{office}", why=None)
         except AnsweredBefore as first:
             return first.answer["message_id"], True
         return born.message.message_id, False
+
+    async def _said_before_purge(self, office: str, message_id: str, code: str, organ: str | None) -> str | None:
+        """The office's own earlier status, where what it is about was purged since: the same again has the same answer.
+
+        None: it was not purged. Raises `Refused` for anything new about it.
+        """
+        message = await self._inbox_item(office, message_id)
+        if message.purged_at is None:
+            return None
+        for each in await self._journal.submission(message.submission_id):
+            if (each.kind, each.office, organ or each.sender) == (Kind.STATUS, office, each.sender) and (
+                detail.status(each.detail or {}).code == code
+            ):
+                return each.message_id
+        raise gone()
 
     async def _status(
         self, office: str, message_id: str, code: str, reason: str, organ: str | None, staff: Staff | None
@@ -154,27 +202,31 @@ class Acts:
         """Same id, same bytes, due now, asking first. Raises `Refused` where there is nothing to send."""
 
         async def outcome(message: Message) -> Outcome:
+            if message.purged_at is not None:
+                raise gone()
             if message.direction is not Direction.OUT or message.state not in {
                 State.ACCEPTED,
                 State.PACKED,
                 State.EXPIRED,
             }:
-                raise _impossible(message, "resend")
+                raise impossible(message, "resend")
             return Outcome(Entry("resend"), due_in=NOW, doubt=True)
 
-        await self._act(message_id, outcome, who=who, why=why)
+        await self.act(message_id, outcome, who=who, why=why)
 
     async def release(self, message_id: str, who: str, why: str) -> None:
-        """Let a held message go on; what was held in doubt goes on without it. Raises `Refused` when it is not held."""
+        """Let a held message go on; what was held in doubt goes on without it. Raises `Refused` when it is not held, or
+        held as a suspected state secret: that takes two persons (`gateway.pipeline.secret_acts`).
+        """
 
         async def outcome(message: Message) -> Outcome:
-            if message.held is None:
-                raise _impossible(message, "release")
+            if message.held is None or withheld(message.held):
+                raise impossible(message, "release")
             # The axis could not say whether it has the message: that is what the person has found out.
             settled = {"doubt": 0} if message.held == IN_DOUBT else None
             return Outcome(Entry("released", {"reason": message.held}), due_in=NOW, changes=settled)
 
-        await self._act(message_id, outcome, who=who, why=why)
+        await self.act(message_id, outcome, who=who, why=why)
 
     async def release_all(self, axis: str, reason: str, who: str, why: str) -> int:
         """Release what is held on an axis for one reason, the oldest first; how many. Raises `Refused` for a reason
@@ -205,8 +257,9 @@ class Acts:
             _check_words(why)
 
         async def outcome(message: Message) -> Outcome:
-            if message.state.final or message.state is State.SENT or stage_for(message.state, message.kind) is None:
-                raise _impossible(message, "reject")
+            ends = message.state.final or stage_for(message.state, message.kind) is None
+            if ends or message.state is State.SENT or withheld(message.held):
+                raise impossible(message, "reject")
             effects: tuple[Effect, ...]
             if message.direction is Direction.OUT:
                 effects = notices.about(message, "message.rejected", self._now(), BY_OPERATOR, why)
@@ -215,7 +268,23 @@ class Acts:
                 effects = await refusing.statuses_owed(self._journal, self._office_of, message, reason, self._now())
             return Outcome(Entry("rejected", {"reason": BY_OPERATOR}), state=State.REJECTED, effects=effects)
 
-        await self._act(message_id, outcome, who=who, why=why)
+        await self.act(message_id, outcome, who=who, why=why)
+
+    async def purge(self, message_id: str, who: str, why: str) -> None:
+        """Erase what people read of a message that has come to its end, and its contents. Purging again changes nothing.
+
+        Raises `Refused` for one that is still under way.
+        """
+
+        async def outcome(message: Message) -> Outcome | None:
+            if message.purged_at is not None:
+                return None
+            if not message.state.final:
+                raise impossible(message, "purge")
+            return Outcome(Entry("purge-ordered"), effects=(Purge(message_id, PURGED_BY_OPERATOR),))
+
+        await self.act(message_id, outcome, who=who, why=why)
+        await self._purged()
 
     async def _inbox_item(self, office: str, message_id: str) -> Message:
         message = await self._journal.message(message_id)
@@ -229,7 +298,7 @@ class Acts:
             raise NotFound("not-found")
         return message
 
-    async def _act(
+    async def act(
         self,
         message_id: str,
         outcome: Callable[[Message], Awaitable[Outcome | None]],
@@ -237,6 +306,7 @@ class Acts:
         who: str,
         why: str | None,
     ) -> None:
+        """Do what `outcome` makes of the message as it is, or nothing where that is None. Raises what it raises."""
         for _ in range(TRIES):
             message = await self._journal.message(message_id)
             if message is None:
@@ -247,6 +317,8 @@ class Acts:
             if await self._journal.apply(message_id, decided, who=who, why=why, expect=message.version):
                 self._tell(message, decided)
                 self._nudge()
+                if any(isinstance(effect, Purge) for effect in decided.effects):
+                    await self._purged()
                 return
         raise GatewayError("moving", "the message is being worked on; try again")
 
@@ -277,7 +349,7 @@ def _check_words(why: str) -> None:
 _WORDS: TypeAdapter[str] = TypeAdapter(Annotated[Text, Field(max_length=500)])
 
 
-def _impossible(message: Message, act: str) -> Refused:
+def impossible(message: Message, act: str) -> Refused:
     text = f'a message in state {message.state.value} cannot take "{act}"'
     return Refused(
         [Problem("", f"cannot-{act}", text, {"state": message.state.value})], code=f"cannot-{act}", status=409

@@ -29,6 +29,7 @@ from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.pdfs import Looked, Pdfs
 from gateway.pipeline.routing import Router
 from gateway.pipeline.splitting import split
+from gateway.pipeline.suspicion import Suspects
 from gateway.ports import Contents, Fetched
 from gateway.rules import statuses
 from gateway.rules.deadlines import Deadlines
@@ -43,6 +44,7 @@ from gateway.states import (
     KeepReceipt,
     Message,
     Outcome,
+    Purge,
     SettleDelivery,
     State,
     Work,
@@ -94,6 +96,7 @@ class Incoming:
         self._directories = Directories(settings.axis, journal, now)
         self._deadlines = Deadlines(settings.working_time)
         self._now = now
+        self._suspects = Suspects(journal, contents, settings, now)
 
     # --- fetch ---------------------------------------------------------------------------------------------------
 
@@ -212,11 +215,13 @@ class Incoming:
         if "form" in read:
             raise Rejection(str(read["form"]), str(read.get("text", "")))
         refs = await self._journal.contents(message.message_id)
+        if message.detail is None:
+            return await self._read_again(message, refs)
         verdict = await self._signature(message, refs)
         if "status" in read:
             return await self._examine_status(message.axis, detail.status(read), verdict)
         if "document" in read:
-            return await self._examine_document(message, detail.document(read, refs), verdict)
+            return await self._examine_document(message, refs, detail.document(read, refs), verdict)
         raise Rejection("form", "neither a document nor a status")
 
     async def _signature(self, message: Message, refs: list[ContentRef]) -> str:
@@ -241,23 +246,32 @@ class Incoming:
                 raise Rejection("signer-not-sender", "the signer may not speak for the sender")
         return report.verdict
 
-    async def _examine_document(self, message: Message, document: Document, verdict: str) -> Outcome:
+    async def _read_again(self, message: Message, refs: list[ContentRef]) -> Outcome:
+        """What came back from quarantine is only the file: take it apart once more."""
+        content = next(ref.content for ref in refs if ref.role == "edxml")
+        async with self._kept_or_erased() as stored:
+            seen = await self._look_into(message, content, stored)
+        return Outcome(Entry("read-again"), due_in=NOW, changes=seen.changes, effects=seen.refs)
+
+    async def _examine_document(
+        self, message: Message, refs: list[ContentRef], document: Document, verdict: str
+    ) -> Outcome:
         wrong = [each for each in check.check_document(document) if each.code == "missing" and each.field in MUST]
         if wrong:
             raise Rejection("form", "; ".join(f"{each.field}: {each.message}" for each in wrong[:5]))
+        if withheld := await self._suspects.judge_words(message, refs, document):
+            return withheld
         ours = [(organ.code, office) for organ in document.to if (office := self._router.office_of(organ.code))]
         if not ours:
             raise NeedsOperator("organ-unowned", "no office of ours owns a receiver")
-        pdfs = await self._look(document, [office for _, office in ours])
+        pdfs = await self._look(message, refs, document, [office for _, office in ours])
+        if isinstance(pdfs, Outcome):
+            return pdfs
         digests = [each.content.sha256 for each in document.attachments if each.content]
         twin = twin_key(document.sender.code, document.document_id, document.business.type, digests)
         first = await self._journal.claim_twin(twin, message.message_id)
         if first != message.message_id:
-            return Outcome(
-                Entry("duplicate", {"of": first, "signature": verdict}),
-                state=State.CLOSED,
-                changes={"duplicate_of": first},
-            )
+            return await self._duplicate(message, first, verdict)
         offices = dict.fromkeys(office for _, office in ours)
         facts: dict[str, str | int | None] = {"signature": verdict, "offices": " ".join(offices), **pdfs.facts}
         changes: dict[str, object] = {"endpoint": self._endpoint(offices)}
@@ -286,11 +300,25 @@ class Incoming:
             ),
         )
 
-    async def _look(self, document: Document, offices: list[str]) -> Looked:
+    async def _duplicate(self, message: Message, of: str, verdict: str) -> Outcome:
+        first = await self._journal.message(of)
+        gone = first is not None and first.purged_at is not None
+        return Outcome(
+            Entry("duplicate", {"of": of, "signature": verdict}),
+            state=State.CLOSED,
+            changes={"duplicate_of": of},
+            effects=(Purge(message.message_id, "duplicate-of-purged"),) if gone else (),
+        )
+
+    async def _look(
+        self, message: Message, refs: list[ContentRef], document: Document, offices: list[str]
+    ) -> Looked | Outcome:
         """Into the PDFs. Raises `Rejection` where every office it is for would refuse their signatures."""
         if self._pdfs is None or not document.attachments:
             return Looked()
         looked = await self._pdfs.look([each.content for each in document.attachments], dict.fromkeys(offices))
+        if withheld := await self._suspects.judge(message, refs, looked.suspected):
+            return withheld
         if looked.refused:
             raise Rejection("pdf-signatures", "; ".join(f"{each.field}: {each.code}" for each in looked.refused[:5]))
         return looked
@@ -300,6 +328,8 @@ class Incoming:
         for each in await self._journal.find_received(document.document_id, document.sender.code):
             if each.message_id == message.message_id:
                 return None
+            if each.purged_at is not None:
+                continue
             if detail.document_bare(each.detail or {}).business.type == document.business.type:
                 return each.message_id
         return None

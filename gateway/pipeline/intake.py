@@ -28,12 +28,13 @@ from gateway.edxml.sniff import HEAD, is_damaged
 from gateway.errors import Busy, Refused, Rejection, Retryable
 from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
-from gateway.pipeline import detail, intake_edxml
+from gateway.pipeline import detail, intake_edxml, suspicion
 from gateway.pipeline.checks import Targets, over, refuse, targets, untimely
 from gateway.pipeline.directory import Directories, Looked, Roads
 from gateway.pipeline.duplicates import earlier
 from gateway.pipeline.pdfs import Looked as PdfsLooked
 from gateway.pipeline.pdfs import Pdfs
+from gateway.pipeline.quarantine import SUSPECTED
 from gateway.pipeline.record import Record, read, to_document
 from gateway.pipeline.routing import Router
 from gateway.ports import Chunks, Contents, Submitted, Upload
@@ -68,6 +69,8 @@ class _Handed:
     """Further detail: what the wire has no place for."""
     warnings: tuple[Problem, ...] = ()
     pdfs: PdfsLooked = field(default_factory=PdfsLooked)
+    suspected: bool = False
+    """It looks like a state secret."""
 
 
 class Intake:
@@ -95,6 +98,7 @@ class Intake:
         self._now = now
         self._accepted = accepted
         self._pdfs = pdfs
+        self._patterns = suspicion.patterns(settings.secrecy)
 
     async def submit(
         self, office: str, key: str, record: Mapping[str, Any], uploads: AsyncIterator[Upload]
@@ -111,6 +115,7 @@ class Intake:
             self._need_room()
             attachments, warnings = await self._take(form, uploads, kept)
             pdfs = await self._look(office, attachments)
+        suspected = tuple(suspicion.in_words(document, self._patterns))
         return await self._enter(
             _Handed(
                 office,
@@ -120,8 +125,9 @@ class Intake:
                 listed.roads,
                 expires=form.expires or form.deliver_by or self._now() + self._default_life,
                 more={"deliver_by": form.deliver_by.isoformat()} if form.deliver_by else {},
-                warnings=(*listed.warnings, *twice, *warnings, *pdfs.told),
+                warnings=(*listed.warnings, *twice, *warnings, *pdfs.told, *suspected),
                 pdfs=pdfs,
+                suspected=bool(suspected or pdfs.suspected),
             )
         )
 
@@ -146,6 +152,9 @@ class Intake:
                 twice = await earlier(self._journal, subject, Direction.OUT, self._now())
                 subject, roads, warnings = listed.document, listed.roads, (*listed.warnings, *twice)
             pdfs = await self._look(office, _attachments(subject))
+            suspected: Sequence[Problem] = ()
+            if isinstance(subject, Document):
+                suspected = suspicion.in_words(subject, self._patterns)
         return await self._enter(
             _Handed(
                 office,
@@ -154,8 +163,9 @@ class Intake:
                 subject,
                 roads,
                 expires=self._now() + self._default_life,
-                warnings=(*warnings, *pdfs.told),
+                warnings=(*warnings, *pdfs.told, *suspected),
                 pdfs=pdfs,
+                suspected=bool(suspected or pdfs.suspected),
             )
         )
 
@@ -366,7 +376,7 @@ class Intake:
             document_id=document_id,
             sender=subject.sender.code,
             urgency=urgency,
-            held="secret-suspected" if handed.pdfs.suspected else None,
+            held=SUSPECTED if handed.suspected else None,
             detail=_detail(subject, **handed.more, **handed.pdfs.more),
             accepted_at=now,
             due_at=now,

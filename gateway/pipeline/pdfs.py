@@ -1,7 +1,7 @@
 """The PDFs of one document, at the door and on the way in: examined in a worker, judged by each office's policy.
 
-Only what its first bytes show to be a PDF is examined; an office with policy `off` costs nothing. The text layer is
-searched for markings of state secrets on the way and forgotten: what is kept is codes.
+Only what its first bytes show to be a PDF is examined. The text layer is searched for markings of state secrets, whatever
+an office's policy on signatures is, and forgotten: what is kept is codes.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Pdfs:
         that cannot be had now; neither is the fault of whoever sent it.
         """
         policies = [policy for name in offices if (policy := self._policies.get(name, Policy())).mode != "off"]
-        if not policies:
+        if not policies and not self._patterns:
             return Looked()
         held = [(f"attachments[{index}]", content) for index, content in enumerate(attachments) if content]
         pdfs = [(field, content) for field, content in held if await self._is_pdf(content)]
@@ -116,8 +116,9 @@ class Pdfs:
         return Looked(
             *_told(judgements, _unread(found)),
             suspected=tuple(await asyncio.to_thread(self._suspected, found)) if found else (),
-            detail=tuple({"field": field, **as_detail(report)} for field, report in found),
-            at=self._now(),
+            # Where no office concerned wants to know of signatures, nothing is told of them.
+            detail=tuple({"field": field, **as_detail(report)} for field, report in found) if policies else (),
+            at=self._now() if policies else None,
         )
 
     async def _examined(self, content: Content, *, required: bool) -> PdfReport:
@@ -164,7 +165,7 @@ def _told(
 ) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Refused where all refuse; else everything is told once."""
     said = {(each.field, each.code): each for one in judgements for each in (*one.refused, *one.warned)}
-    if all(one.refused for one in judgements):
+    if judgements and all(one.refused for one in judgements):
         refused = {(each.field, each.code): each for one in judgements for each in one.refused}
         rest = [each for key, each in said.items() if key not in refused]
         return tuple(refused.values()), (*rest, *unread)

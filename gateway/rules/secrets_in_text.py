@@ -97,6 +97,8 @@ def problems(field: str, hits: Iterable[Hit]) -> list[Problem]:
 def _composed(text: str) -> str:
     """One spelling for what people see as one letter, without what they do not see."""
     whole = unicodedata.normalize("NFKC", text.replace("\r", "\n"))
+    if whole.isprintable():
+        return whole
     return "".join(c for c in whole if unicodedata.category(c) not in {"Cf", "Cc"} or c in "\n\t")
 
 

@@ -118,6 +118,8 @@ class DocumentLine(Shown):
     """When nothing was left to wait for."""
     expires_at: dt.datetime | None
     """When the wait for the axis's receipt ends."""
+    purged_at: dt.datetime | None
+    """When its content was erased for good; null where it was not."""
 
 
 class DocumentAnswer(DocumentLine):
@@ -180,6 +182,8 @@ class InboxLine(Shown):
     """Of the edXML file, in hexadecimal."""
     received_at: dt.datetime | None
     """When the gateway took it over."""
+    purged_at: dt.datetime | None
+    """When its content was erased for good; null where it was not. Its files are answered 410 then."""
 
 
 class InboxAnswer(InboxLine):
@@ -257,6 +261,7 @@ def line(message: Message) -> dict[str, Any]:
         "sent_at": message.sent_at,
         "closed_at": message.closed_at,
         "expires_at": message.expires_at,
+        "purged_at": message.purged_at,
     }
 
 
@@ -299,6 +304,7 @@ def inbox_line(message: Message) -> dict[str, Any]:
         "size": message.size,
         "sha256": message.sha256,
         "received_at": message.accepted_at,
+        "purged_at": message.purged_at,
     }
 
 

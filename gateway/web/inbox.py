@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from gateway.journal import Journal
 from gateway.model import Attachment, Content, Direction, Staff
+from gateway.pipeline.acts import gone
 from gateway.pipeline.record import refused
 from gateway.ports import Contents
 from gateway.states import ContentRef, Message, State, withheld
@@ -77,7 +78,7 @@ class Inbox:
                 self.content,
                 {200: "application/xml", 206: "application/xml"},
                 parameters=partial,
-                refusals=(416,),
+                refusals=(410, 416),
             ),
             Route(
                 "GET",
@@ -87,7 +88,7 @@ class Inbox:
                 self.attachment,
                 {200: "application/octet-stream", 206: "application/octet-stream"},
                 parameters=partial,
-                refusals=(416,),
+                refusals=(410, 416),
             ),
             Route(
                 "POST",
@@ -114,7 +115,7 @@ class Inbox:
                     ),
                 ),
                 body=answers.StatusReport,
-                refusals=(409, 413, 415, 422),
+                refusals=(409, 410, 413, 415, 422),
             ),
         ]
 
@@ -132,8 +133,8 @@ class Inbox:
         return answers.inbox_item(message, organs, refs, terms, findings)
 
     async def file(self, office: str, message_id: str, n: str) -> tuple[Attachment, Content]:
-        """One attachment of an item, by its place in the document, from 0."""
-        message, _ = await self._own(office, message_id)
+        """One attachment of an item, by its place in the document, from 0. Raises `Refused` (410) once it was purged."""
+        message, _ = await self._unpurged(office, message_id)
         refs = await self._held(message, "attachment")
         if not (n.isascii() and n.isdecimal() and len(n) < 6 and int(n) < len(refs)):
             raise problems.not_found()
@@ -171,7 +172,7 @@ class Inbox:
         return json_answer(await self.item(request[OFFICE], request.match_info["message_id"]))
 
     async def content(self, request: web.Request) -> web.StreamResponse:
-        message, _ = await self._own(request[OFFICE], request.match_info["message_id"])
+        message, _ = await self._unpurged(request[OFFICE], request.match_info["message_id"])
         refs = await self._held(message, "edxml")
         if not refs:
             raise problems.not_found()
@@ -205,6 +206,12 @@ class Inbox:
         organs = [each.organ for each in deliveries if each.office == office]
         if not organs or withheld(message.held):
             raise problems.not_found()
+        return message, organs
+
+    async def _unpurged(self, office: str, message_id: str) -> tuple[Message, list[str]]:
+        message, organs = await self._own(office, message_id)
+        if message.purged_at is not None:
+            raise gone()
         return message, organs
 
     async def _held(self, message: Message, role: str) -> list[ContentRef]:

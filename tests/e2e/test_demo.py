@@ -18,4 +18,5 @@ async def test_the_demo_shows_that_nothing_is_lost_or_doubled():
     assert result["received"] == 3
     assert (result["lost"], result["doubled"], result["receipts_bad"], result["receipts_missing"]) == (0, 0, 0, 0)
     assert result["receipts_verified"] > result["sent"]
+    assert result["secrets_rejected"] == 2
     assert sum(result["faults_struck"].values()) > 0

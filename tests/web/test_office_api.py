@@ -6,7 +6,7 @@ import pytest
 from aiohttp import FormData
 from openapi_spec_validator import validate
 
-from gateway.states import Delivery, State
+from gateway.states import Delivery, Entry, Outcome, Purge, State
 from gateway.web import uploads
 from tests.doors import (
     ALSO_OURS,
@@ -399,6 +399,20 @@ async def test_a_suspected_item_is_not_shown(street):
     item = f"/v1/inbox/{await street.arrive(held='secret-suspected')}"
     assert (await (await street.ours.get("/v1/inbox")).json())["items"] == []
     await problem(await street.ours.get(item), 404, "not-found")
+
+
+async def test_a_purged_item_says_so_and_its_files_are_gone(street):
+    item = f"/v1/inbox/{await street.arrive(state=State.CLOSED)}"
+    purged = Outcome(Entry("destroyed"), effects=(Purge("in-1", "recalled"),))
+    assert await street.house.journal.apply("in-1", purged, who="test")
+    shown = await (await street.ours.get(item)).json()
+    assert (shown["subject"], shown["code"], shown["attachments"], shown["detail"]) == ("", "", [], {})
+    assert shown["purged_at"]
+    for path in ("/content", "/attachments/0"):
+        await problem(await street.ours.get(item + path), 410, "purged")
+    assert (await street.ours.post(f"{item}/ack")).status == 204
+    await problem(await street.ours.post(f"{item}/status", json={"code": "03"}), 410, "purged")
+    await problem(await street.theirs.get(f"{item}/content"), 404, "not-found")
 
 
 async def test_an_item_that_is_held_for_another_office_can_be_read_and_acknowledged(street):

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from gateway.journal import deadlines, directory, migrations, queries
+from gateway.journal import deadlines, directory, migrations, purges, queries
 from gateway.journal.query import Query
 from gateway.journal.sqlite import connect, prepare
 from gateway.journal.tables import metadata
@@ -48,7 +48,7 @@ def test_every_statement_compiles_for_both_databases_and_is_valid_on_sqlite(tmp_
     connection = connect(tmp_path / "journal.db")
     every = {
         f"{module.__name__}.{name}": value
-        for module in (queries, directory, deadlines)
+        for module in (queries, directory, deadlines, purges)
         for name, value in vars(module).items()
         if isinstance(value, Query)
     }

@@ -334,3 +334,24 @@ async def test_the_real_door_takes_a_row_and_says_which_of_its_organs_is_not_our
         assert receiver["message_id"] == good["submission_id"]
         (ref,) = await house.journal.contents(receiver["message_id"])
         assert ref.content.sha256 == hashlib.sha256(PDF).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [({"secrecy": "Mật"}, "secret-degree"), ({"document_notation": "M-SNV"}, "secret-notation")],
+    ids=["a degree", "a notation"],
+)
+async def test_a_state_secret_in_a_row_is_refused_and_nothing_of_it_kept(stand, tmp_path, columns, problem):
+    async with open_house(tmp_path) as house:
+        put(stand, "secret", from_code=doors.OURS, **columns)
+        stand.sql(f"UPDATE lt_out_receiver SET code = '{doors.FAR}'")
+        office = adapter.connect(stand.options, OfficeContext(doors.OFFICE, tmp_path, {}, stand.now))
+        running = asyncio.create_task(office.run(house.door))
+        (row,) = await until(settled(stand))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await office.close()
+        assert (row["state"], row["problem_code"]) == ("rejected", "state-secret")
+        assert problem in str(row)
+        assert (await house.journal.stats()).messages == {}
+        assert doors.bytes_on_disk(tmp_path) == b""

@@ -12,6 +12,7 @@ from adapters.office import folder
 from gateway.errors import Busy, GatewayError, Misconfigured, NeedsOperator, Refused
 from gateway.model import Attachment, Content, Document, Organ, Problem
 from gateway.ports import AttachmentSource, Event, Handover, OfficeContext, Submitted
+from tests import doors
 
 NOW = dt.datetime(2026, 3, 2, 8, 0, tzinfo=dt.UTC)
 QUICK = {"interval_seconds": 0.02, "settle_seconds": 0.04, "patience_seconds": 0.2}
@@ -470,3 +471,25 @@ def test_a_relative_path_is_refused():
 def test_without_a_path_the_folder_is_the_gateways_own(tmp_path):
     folder.connect({}, OfficeContext("so", tmp_path, {}, lambda: NOW))
     assert (tmp_path / "offices/so/outbox").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [({"secrecy": "Tối mật"}, "secret-degree"), ({"notation": "M-STN"}, "secret-notation")],
+    ids=["a degree", "a notation"],
+)
+async def test_a_state_secret_in_the_outbox_is_rejected_by_the_real_door_and_nothing_of_it_kept(
+    root, tmp_path, changes, problem
+):
+    async with doors.open_house(tmp_path) as house:
+        put(root, "cv-m", doors.with_files("a.pdf", **changes), **{"a.pdf": b"%PDF-1.7 mat"})
+        office = folder.connect({"path": str(root), **QUICK}, OfficeContext(doors.OFFICE, root, {}, lambda: NOW))
+        task = asyncio.create_task(office.run(house.door))
+        told = (await appears(root / "rejected/cv-m/cv-m.result.json")).read_text()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert "state-secret" in told
+        assert problem in told
+        assert "Tối mật" not in told
+        assert (await house.journal.stats()).messages == {}
+        assert doors.bytes_on_disk(tmp_path) == b""

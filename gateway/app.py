@@ -23,6 +23,7 @@ from gateway.errors import Misconfigured, Rejection, StorageBroken
 from gateway.journal import DiskContents, HeadFolder, Journal
 from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Direction, Problem
+from gateway.outside.clamd import Clamd
 from gateway.outside.revocation import FetchedRevocation
 from gateway.pipeline import deadlines, heads, loops, reconcile
 from gateway.pipeline.acts import Acts
@@ -38,6 +39,7 @@ from gateway.pipeline.pdfs import Pdfs, Revocation
 from gateway.pipeline.pull import PullOffice
 from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner, StageFunction
+from gateway.pipeline.scanning import Scanning
 from gateway.ports import Axis, AxisContext, ListsSent, Office, OfficeContext, Timestamper
 from gateway.rules.signatures import Policy
 from gateway.states import Outcome, Stage, Work
@@ -140,7 +142,8 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         partners = Partners(axes, offices)
         pdfs = await stack.enter_async_context(_pdfs(settings, contents, now))
         out = Outgoing(journal, contents, partners, settings, now)
-        into = Incoming(journal, contents, partners, router, settings, now, pdfs)
+        scanning = _scanning(settings, journal, contents, metrics)
+        into = Incoming(journal, contents, partners, router, settings, now, pdfs, scanning)
         runner = Runner(
             journal,
             _stages(out, into, Handing(journal, contents, partners, now)),
@@ -150,7 +153,8 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
             must_ask_first=partners.must_ask_first,
         )
         acts = Acts(journal, now, nudge, router.office_of)
-        door = FrontDoor(Intake(settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs), acts)
+        intake = Intake(settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs, scanning=scanning)
+        door = FrontDoor(intake, acts)
         kept = written_heads(settings, journal, keys, now)
         yield Gateway(
             settings, journal, contents, partners, router, runner, door, acts, metrics, keys, kept, now, fatal
@@ -182,6 +186,14 @@ async def _pdfs(settings: Settings, contents: DiskContents, now: Callable[[], dt
     policies = {each.name: Policy(each.pdf_signatures, section.unexamined) for each in settings.office}
     async with PdfExaminer(options) as examiner:
         yield Pdfs(contents, examiner, policies, now, revocation=_revocation(settings, now))
+
+
+def _scanning(settings: Settings, journal: Journal, contents: DiskContents, metrics: Metrics) -> Scanning | None:
+    """None where no scanner is configured."""
+    section = settings.antivirus
+    if section.clamd is None:
+        return None
+    return Scanning(Clamd(section), contents, journal, section, metrics.scanned)
 
 
 def _revocation(settings: Settings, now: Callable[[], dt.datetime]) -> Revocation | None:

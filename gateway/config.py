@@ -183,6 +183,38 @@ class PdfSection(_Section):
     """Processes that examine PDFs; they start with the first one."""
 
 
+class AntivirusSection(_Section):
+    """A virus scanner that looks at every attachment, sent and received: clamd. None when `clamd` is left out."""
+
+    clamd: str | None = None
+    """Where it listens: `/run/clamav/clamd.ctl`, or `127.0.0.1:3310`. What is sent there is neither encrypted nor signed,
+    so it must be on this machine."""
+    largest_bytes: int = Field(default=100 * MIB, gt=0, le=TIB)
+    """Larger attachments are not shown to it: no more than its own StreamMaxLength, MaxFileSize and MaxScanSize."""
+    unreachable: Literal["hold", "pass"] = "hold"
+    """When it cannot be asked: `hold` has offices come again (503) and holds what was received after `attempts`; `pass`
+    lets both go on, with a warning."""
+    unexamined: Literal["hold", "pass"] = "pass"
+    """What it cannot examine, too large or sealed by a password: hold it for an operator, or let it go on with a warning."""
+    attempts: int = Field(default=10, ge=1, le=1000)
+    """So many tries for what was received, further and further apart, before `unreachable` decides."""
+    timeout_seconds: Seconds = 60.0
+    """For its answer, once it has all of an attachment, and for each piece on the way."""
+    at_once: int = Field(default=4, ge=1, le=256)
+    """Connections to it; fewer than its MaxThreads."""
+
+    @property
+    def address(self) -> Path | tuple[str, int]:
+        """A Unix socket, or host and port. Raises `ValueError`."""
+        assert self.clamd is not None
+        if self.clamd.startswith("/"):
+            return Path(self.clamd)
+        parts = urlsplit(f"//{self.clamd}")
+        if not parts.hostname or not parts.port or parts.netloc != self.clamd or "@" in parts.netloc:
+            raise ValueError("not-an-address")
+        return parts.hostname, parts.port
+
+
 class JournalSection(_Section):
     heads: Path | None = None
     """Folder of the journal's daily heads, best on another disk or a WORM share; `heads` in `data_dir` when left out."""
@@ -225,6 +257,7 @@ class Settings(BaseSettings):
     runner: Runner = Runner()
     working_time: WorkingTimeSection = WorkingTimeSection()
     pdf: PdfSection = PdfSection()
+    antivirus: AntivirusSection = AntivirusSection()
     journal: JournalSection = JournalSection()
     timestamps: TimestampsSection = TimestampsSection()
     axis: tuple[AxisSection, ...] = ()
@@ -340,7 +373,7 @@ def _contradictions(settings: Settings) -> list[Problem]:
                 "a lease must outlive the longest call: lower it, or raise times.lease_seconds",
             )
         )
-    return [*problems, *_listeners(settings), *_timestamps(settings.timestamps.url)]
+    return [*problems, *_listeners(settings), *_timestamps(settings.timestamps.url), *_antivirus(settings.antivirus)]
 
 
 def _listeners(settings: Settings) -> Iterator[Problem]:
@@ -361,6 +394,18 @@ def _timestamps(url: str | None) -> Iterator[Problem]:
         yield Problem("timestamps.url", "not-url", "give https://host/path, without a name and a password")
     elif url and host and url.startswith("http:") and not loopback(host):
         yield Problem("timestamps.url", "plain-http", "off loopback say https")
+
+
+def _antivirus(section: AntivirusSection) -> Iterator[Problem]:
+    if section.clamd is None:
+        return
+    try:
+        address = section.address
+    except ValueError:
+        yield Problem("antivirus.clamd", "not-an-address", "give the path of its socket, or host:port")
+        return
+    if not isinstance(address, Path) and not loopback(address[0]):
+        yield Problem("antivirus.clamd", "plain", "clamd speaks plain text: let it listen on this machine")
 
 
 def loopback(host: str) -> bool:

@@ -109,6 +109,20 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Nội dung có dấu chỉ độ mật; văn bản được giữ lại chờ người có trách nhiệm.",
         "The text carries the marking of a state secret; persons in charge must decide.",
     ),
+    # --- viruses
+    "infected": ("Tệp đính kèm nhiễm mã độc.", "An attachment carries a virus."),
+    "attachment-infected": (
+        "Tệp đính kèm nhiễm mã độc ({virus}); văn bản không được gửi đi.",
+        "The attachment carries a virus ({virus}); it is not sent.",
+    ),
+    "attachment-not-scanned": (
+        "Tệp đính kèm chưa được quét mã độc ({reason}).",
+        "The attachment was not scanned for viruses ({reason}).",
+    ),
+    "antivirus-unreachable": (
+        "Tạm thời chưa quét được mã độc, hãy gửi lại sau.",
+        "Attachments cannot be scanned for viruses just now; hand it in again later.",
+    ),
     # --- the idempotency key
     "idempotency-key-missing": ("Thiếu tiêu đề Idempotency-Key.", "The header Idempotency-Key is missing."),
     "idempotency-key-form": (

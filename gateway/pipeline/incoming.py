@@ -28,6 +28,7 @@ from gateway.pipeline.duplicates import same_number
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.pdfs import Looked, Pdfs
 from gateway.pipeline.routing import Router
+from gateway.pipeline.scanning import INFECTED, Scanning, Scans
 from gateway.pipeline.splitting import split
 from gateway.ports import Contents, Fetched
 from gateway.rules import statuses
@@ -83,10 +84,12 @@ class Incoming:
         settings: Settings,
         now: Callable[[], dt.datetime],
         pdfs: Pdfs | None = None,
+        scanning: Scanning | None = None,
     ) -> None:
-        """Without `pdfs` no PDF is looked into."""
+        """Without `pdfs` no PDF is looked into, without `scanning` nothing is scanned for viruses."""
         self._journal = journal
         self._pdfs = pdfs
+        self._scanning = scanning
         self._contents = contents
         self._partners = partners
         self._router = router
@@ -248,6 +251,14 @@ class Incoming:
         ours = [(organ.code, office) for organ in document.to if (office := self._router.office_of(organ.code))]
         if not ours:
             raise NeedsOperator("organ-unowned", "no office of ours owns a receiver")
+        facts: dict[str, str | int | None]
+        scans = await self._scan(message, document)
+        if scans.infected:
+            # Held, not rejected: a person tells the sender, or finds that the scanner is wrong. No office gets it.
+            facts = {"reason": INFECTED, "signature": verdict, **scans.facts}
+            return Outcome(
+                Entry("held", facts), held=INFECTED, changes={"detail": {**(message.detail or {}), **scans.more}}
+            )
         pdfs = await self._look(document, [office for _, office in ours])
         digests = [each.content.sha256 for each in document.attachments if each.content]
         twin = twin_key(document.sender.code, document.document_id, document.business.type, digests)
@@ -259,11 +270,12 @@ class Incoming:
                 changes={"duplicate_of": first},
             )
         offices = dict.fromkeys(office for _, office in ours)
-        facts: dict[str, str | int | None] = {"signature": verdict, "offices": " ".join(offices), **pdfs.facts}
+        facts = {"signature": verdict, "offices": " ".join(offices), **scans.facts, **pdfs.facts}
         changes: dict[str, object] = {"endpoint": self._endpoint(offices)}
-        if pdfs.detail:
-            changes["detail"] = {**(message.detail or {}), **pdfs.more}
-        findings = [{"code": each.code, "severity": "warning", "field": each.field} for each in pdfs.told]
+        if more := {**scans.more, **pdfs.more}:
+            changes["detail"] = {**(message.detail or {}), **more}
+        told = (*scans.warned, *pdfs.told)
+        findings = [{"code": each.code, "severity": "warning", "field": each.field} for each in told]
         if earlier := await self._same_id(message, document):
             facts["differs_from"] = earlier
             findings.append({"code": "document-id-reused", "severity": "warning", "message_id": earlier})
@@ -285,6 +297,12 @@ class Incoming:
                 *((number,) if number else ()),
             ),
         )
+
+    async def _scan(self, message: Message, document: Document) -> Scans:
+        """For viruses, before anything else opens the attachments. Raises as `Scanning.on_the_way_in` does."""
+        if self._scanning is None or not document.attachments:
+            return Scans()
+        return await self._scanning.on_the_way_in(message, [each.content for each in document.attachments])
 
     async def _look(self, document: Document, offices: list[str]) -> Looked:
         """Into the PDFs. Raises `Rejection` where every office it is for would refuse their signatures."""

@@ -36,6 +36,7 @@ from gateway.pipeline.pdfs import Looked as PdfsLooked
 from gateway.pipeline.pdfs import Pdfs
 from gateway.pipeline.record import Record, read, to_document
 from gateway.pipeline.routing import Router
+from gateway.pipeline.scanning import Scanning, Scans
 from gateway.ports import Chunks, Contents, Submitted, Upload
 from gateway.rules import clock, secrecy
 from gateway.rules.deadlines import Deadlines
@@ -68,6 +69,7 @@ class _Handed:
     """Further detail: what the wire has no place for."""
     warnings: tuple[Problem, ...] = ()
     pdfs: PdfsLooked = field(default_factory=PdfsLooked)
+    scans: Scans = field(default_factory=Scans)
 
 
 class Intake:
@@ -83,8 +85,11 @@ class Intake:
         *,
         accepted: Callable[[], None] = lambda: None,
         pdfs: Pdfs | None = None,
+        scanning: Scanning | None = None,
     ) -> None:
-        """`accepted` is called when there is new work: the runner's nudge. Without `pdfs` no PDF is looked into."""
+        """`accepted` is called when there is new work: the runner's nudge. Without `pdfs` no PDF is looked into, without
+        `scanning` nothing is scanned for viruses.
+        """
         self._limits = settings.limits
         self._default_life = dt.timedelta(hours=settings.times.expires_hours)
         self._journal = journal
@@ -95,6 +100,7 @@ class Intake:
         self._now = now
         self._accepted = accepted
         self._pdfs = pdfs
+        self._scanning = scanning
 
     async def submit(
         self, office: str, key: str, record: Mapping[str, Any], uploads: AsyncIterator[Upload]
@@ -110,6 +116,7 @@ class Intake:
             twice = await earlier(self._journal, document, Direction.OUT, self._now())
             self._need_room()
             attachments, warnings = await self._take(form, uploads, kept)
+            scans = await self._scan(attachments)
             pdfs = await self._look(office, attachments)
         return await self._enter(
             _Handed(
@@ -120,8 +127,9 @@ class Intake:
                 listed.roads,
                 expires=form.expires or form.deliver_by or self._now() + self._default_life,
                 more={"deliver_by": form.deliver_by.isoformat()} if form.deliver_by else {},
-                warnings=(*listed.warnings, *twice, *warnings, *pdfs.told),
+                warnings=(*listed.warnings, *twice, *warnings, *scans.warned, *pdfs.told),
                 pdfs=pdfs,
+                scans=scans,
             )
         )
 
@@ -145,6 +153,7 @@ class Intake:
                 listed = await self._listed(subject, roads)
                 twice = await earlier(self._journal, subject, Direction.OUT, self._now())
                 subject, roads, warnings = listed.document, listed.roads, (*listed.warnings, *twice)
+            scans = await self._scan(_attachments(subject))
             pdfs = await self._look(office, _attachments(subject))
         return await self._enter(
             _Handed(
@@ -154,8 +163,9 @@ class Intake:
                 subject,
                 roads,
                 expires=self._now() + self._default_life,
-                warnings=(*warnings, *pdfs.told),
+                warnings=(*warnings, *scans.warned, *pdfs.told),
                 pdfs=pdfs,
+                scans=scans,
             )
         )
 
@@ -271,6 +281,14 @@ class Intake:
             warnings.append(Problem("attachments", "no-attachment", "there is no attachment"))
         return attachments, warnings
 
+    async def _scan(self, attachments: Sequence[Attachment]) -> Scans:
+        """For viruses, once all bytes are held. Refuses what is infected; raises `Busy` where that cannot be told now."""
+        if self._scanning is None or not attachments:
+            return Scans()
+        scans = await self._scanning.at_the_door([one.content for one in attachments])
+        refuse(scans.infected, code="infected")
+        return scans
+
     async def _look(self, office: str, attachments: Sequence[Attachment]) -> PdfsLooked:
         """Into the PDFs, once all bytes are held. Refuses what the office's policy on their signatures demands.
 
@@ -366,8 +384,8 @@ class Intake:
             document_id=document_id,
             sender=subject.sender.code,
             urgency=urgency,
-            held="secret-suspected" if handed.pdfs.suspected else None,
-            detail=_detail(subject, **handed.more, **handed.pdfs.more),
+            held="secret-suspected" if handed.pdfs.suspected else handed.scans.held,
+            detail=_detail(subject, **handed.more, **handed.pdfs.more, **handed.scans.more),
             accepted_at=now,
             due_at=now,
             expires_at=handed.expires,
@@ -377,7 +395,7 @@ class Intake:
             tuple(Delivery(organ, self._router.office_of(organ)) for organ in organs),
             tuple(ContentRef("attachment", one.content, one) for one in _attachments(subject) if one.content),
             self._marks(subject, now),
-            handed.pdfs.facts,
+            {**handed.scans.facts, **handed.pdfs.facts},
         )
 
     def _marks(self, subject: Document | Status, now: dt.datetime) -> tuple[Due | Numbered, ...]:

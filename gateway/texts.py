@@ -156,6 +156,30 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "too-large": ("Quá lớn.", "This is too large."),
     "too-many-bytes": ("Tối đa {limit} byte.", "At most {limit} bytes."),
     "too-many": ("Tối đa {limit} mục.", "At most {limit} items."),
+    "limit-attachment-bytes": (
+        "Vượt giới hạn của {of}: mỗi tệp tối đa {limit} byte.",
+        "Over the limit of {of}: at most {limit} bytes in one attachment.",
+    ),
+    "limit-submission-bytes": (
+        "Vượt giới hạn của {of}: tất cả các tệp tối đa {limit} byte.",
+        "Over the limit of {of}: at most {limit} bytes in all attachments together.",
+    ),
+    "limit-edxml-bytes": (
+        "Vượt giới hạn của {of}: tệp edXML tối đa {limit} byte (base64 làm tệp lớn thêm một phần ba).",
+        "Over the limit of {of}: the edXML file may have {limit} bytes, and base64 adds a third to attachments.",
+    ),
+    "limit-attachments": (
+        "Vượt giới hạn của {of}: tối đa {limit} tệp đính kèm.",
+        "Over the limit of {of}: at most {limit} attachments.",
+    ),
+    "limit-name-length": (
+        "Vượt giới hạn của {of}: tên tệp tối đa {limit} ký tự.",
+        "Over the limit of {of}: a file name has at most {limit} characters.",
+    ),
+    "limit-name-characters": (
+        "Theo quy định của {of}, tên tệp chỉ gồm chữ không dấu, chữ số, dấu cách và các ký tự . - _ ( ).",
+        "{of} takes file names of letters without marks, digits, spaces and . - _ ( ) only.",
+    ),
     "attachment-extra": ("Tệp không có trong record.", "The record does not name this file."),
     "attachment-missing": ("Thiếu nội dung của tệp đính kèm.", "The attachment's bytes did not come."),
     "attachment-order": (

@@ -32,6 +32,7 @@ from gateway.pipeline import detail, intake_edxml
 from gateway.pipeline.checks import Targets, over, refuse, targets, untimely
 from gateway.pipeline.directory import Directories, Looked, Roads
 from gateway.pipeline.duplicates import earlier
+from gateway.pipeline.limits import Limiter
 from gateway.pipeline.pdfs import Looked as PdfsLooked
 from gateway.pipeline.pdfs import Pdfs
 from gateway.pipeline.record import Record, read, to_document
@@ -91,6 +92,7 @@ class Intake:
         `scanning` nothing is scanned for viruses.
         """
         self._limits = settings.limits
+        self._limiter = Limiter(settings)
         self._default_life = dt.timedelta(hours=settings.times.expires_hours)
         self._journal = journal
         self._contents = contents
@@ -114,8 +116,10 @@ class Intake:
             roads = self._roads(targets(document), untimely(form, self._now()))
             listed = await self._listed(document, roads)
             twice = await earlier(self._journal, document, Direction.OUT, self._now())
+            self._limiter.refuse(office, listed.roads, [(one.name, one.size or 0) for one in form.attachments])
             self._need_room()
             attachments, warnings = await self._take(form, uploads, kept)
+            self._limiter.refuse(office, listed.roads, _files(attachments))
             scans = await self._scan(attachments)
             pdfs = await self._look(office, attachments)
         return await self._enter(
@@ -153,6 +157,7 @@ class Intake:
                 listed = await self._listed(subject, roads)
                 twice = await earlier(self._journal, subject, Direction.OUT, self._now())
                 subject, roads, warnings = listed.document, listed.roads, (*listed.warnings, *twice)
+            self._limiter.refuse(office, roads, _files(_attachments(subject)))
             scans = await self._scan(_attachments(subject))
             pdfs = await self._look(office, _attachments(subject))
         return await self._enter(
@@ -412,6 +417,10 @@ def _detail(subject: Document | Status, **more: object) -> dict[str, Any]:
 
 def _attachments(subject: Document | Status) -> tuple[Attachment, ...]:
     return subject.attachments if isinstance(subject, Document) else ()
+
+
+def _files(attachments: Sequence[Attachment]) -> list[tuple[str, int]]:
+    return [(one.name, one.content.size if one.content else 0) for one in attachments]
 
 
 async def _watched(chunks: Chunks, head: bytearray) -> AsyncIterator[bytes]:

@@ -191,6 +191,18 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Tệp đính kèm bị hỏng do chuyển đổi văn bản.",
         "A text conversion has broken the attachment.",
     ),
+    "attachment-cut": (
+        "Tệp đính kèm bị cắt ngang: thiếu phần cuối.",
+        "The attachment is cut short: its end is missing.",
+    ),
+    "type-mislabelled": (
+        "Nội dung tệp đính kèm không đúng loại đã khai.",
+        "The attachment is not of the type it is declared as.",
+    ),
+    "attachment-wrapped": (
+        "Tệp đính kèm là một tệp zip chỉ chứa một tệp nhưng không mang tên .zip.",
+        "The attachment is a zip with one file in it, under a name that does not say so.",
+    ),
     "size-differs": ("Kích thước khác với khai báo.", "The size is not the one declared."),
     "digest-differs": ("SHA-256 khác với khai báo.", "The SHA-256 is not the one declared."),
     "no-attachment": ("Văn bản không có tệp đính kèm.", "The document has no attachment."),

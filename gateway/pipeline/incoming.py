@@ -275,7 +275,10 @@ class Incoming:
         if more := {**scans.more, **pdfs.more}:
             changes["detail"] = {**(message.detail or {}), **more}
         told = (*scans.warned, *pdfs.told)
-        findings = [{"code": each.code, "severity": "warning", "field": each.field} for each in told]
+        findings: list[dict[str, str]] = detail.findings(message.detail)
+        if findings:
+            facts["findings"] = " ".join(sorted({each["code"] for each in findings}))
+        findings += [{"code": each.code, "severity": "warning", "field": each.field} for each in told]
         if earlier := await self._same_id(message, document):
             facts["differs_from"] = earlier
             findings.append({"code": "document-id-reused", "severity": "warning", "message_id": earlier})
@@ -405,7 +408,7 @@ def _said(parsed: Parsed) -> tuple[dict[str, object], tuple[str, ...]]:
             "document_id": document.document_id,
             "sender": document.sender.code,
             "urgency": min(document.priority, 3),
-            "detail": detail.of_document(document),
+            "detail": detail.of_document(document, **detail.odd(parsed)),
         }, tuple(organ.code for organ in document.to)
     if parsed.status is not None:
         status = parsed.status

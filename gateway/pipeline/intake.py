@@ -24,7 +24,7 @@ import structlog
 
 from gateway.config import Settings
 from gateway.edxml.check import check_document
-from gateway.edxml.sniff import HEAD, is_damaged
+from gateway.edxml.look import SAYS, Look
 from gateway.errors import Busy, Refused, Rejection, Retryable
 from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
@@ -140,7 +140,8 @@ class Intake:
     async def submit_edxml(self, office: str, chunks: Chunks) -> Submitted:
         self._need_room()
         async with self._discarding() as kept:
-            subject = await intake_edxml.take(chunks, self._contents, self._limits, kept, clock.today(self._now()))
+            today = clock.today(self._now())
+            subject, odd = await intake_edxml.take(chunks, self._contents, self._limits, kept, today)
             self._check_owner(office, subject.sender.code)
             if isinstance(subject, Document):
                 refuse(secrecy.refuse(None, subject), code="state-secret")
@@ -168,7 +169,7 @@ class Intake:
                 subject,
                 roads,
                 expires=self._now() + self._default_life,
-                warnings=(*warnings, *scans.warned, *pdfs.told),
+                warnings=(*warnings, *odd, *scans.warned, *pdfs.told),
                 pdfs=pdfs,
                 scans=scans,
             )
@@ -260,17 +261,17 @@ class Intake:
             index = len(kept)
             where = _expected(form, index, upload)
             limit = min(self._limits.attachment_bytes, left)
-            head = bytearray()
+            look = Look()
             try:
-                content = await self._contents.store(_watched(upload.chunks, head), limit=limit)
+                content = await self._contents.store(_watched(upload.chunks, look), limit=limit)
             except Rejection as error:
                 raise Refused([over(where, "too-many-bytes", limit)], code=error.code, status=413) from None
             kept.append(content)
             part = form.attachments[index]
             attachments.append(Attachment(uuid.uuid4().hex, part.name, part.content_type, part.description, content))
             left -= content.size
-            if is_damaged(bytes(head)):
-                warnings.append(Problem(where, "attachment-damaged", "a text conversion has broken the file"))
+            look.end()
+            warnings += [Problem(where, code, SAYS[code]) for code in look.codes(part.name, part.content_type)]
             if not content.size:
                 problems.append(Problem(where, "attachment-empty", "the attachment has no bytes"))
             if part.size not in {None, content.size}:
@@ -423,11 +424,9 @@ def _files(attachments: Sequence[Attachment]) -> list[tuple[str, int]]:
     return [(one.name, one.content.size if one.content else 0) for one in attachments]
 
 
-async def _watched(chunks: Chunks, head: bytearray) -> AsyncIterator[bytes]:
-    """The same chunks; their first bytes are also put into `head`."""
+async def _watched(chunks: Chunks, look: Look) -> AsyncIterator[bytes]:
     async for chunk in chunks:
-        if len(head) < HEAD:
-            head += chunk[: HEAD - len(head)]
+        look.take(chunk)
         yield chunk
 
 

@@ -323,7 +323,9 @@ def inbox_item(
         pdfs=pdfs(message.detail),
         antivirus=antivirus(message.detail),
         detail={
-            key: value for key, value in (message.detail or {}).items() if not key.startswith(("pdfs", "antivirus"))
+            key: value
+            for key, value in (message.detail or {}).items()
+            if not key.startswith(("pdfs", "antivirus", "findings"))
         },
         attachments=[
             InboxAttachment(

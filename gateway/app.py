@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from gateway import texts
 from gateway.config import CANNOT_BE_REQUIRED, AxisSection, Listener, OfficeSection, Settings
 from gateway.errors import Misconfigured, Rejection, StorageBroken
 from gateway.journal import DiskContents, HeadFolder, Journal
@@ -285,7 +286,9 @@ def _office(section: OfficeSection, settings: Settings, now: Callable[[], dt.dat
     connect: Callable[[Mapping[str, Any], OfficeContext], Office] = _load(
         OFFICES, section.adapter, f"office.{section.name}.adapter"
     )
-    return connect(section.options, OfficeContext(name=section.name, data_dir=settings.data_dir, secrets={}, now=now))
+    say = partial(texts.sentence, language=section.language)
+    context = OfficeContext(name=section.name, data_dir=settings.data_dir, secrets={}, now=now, say=say)
+    return connect(section.options, context)
 
 
 def _load(group: str, name: str, field: str) -> Any:

@@ -380,6 +380,10 @@ class StatusDoor(Protocol):
         """
 
 
+def _in_english(problem: Problem) -> str:
+    return problem.message
+
+
 @dataclass(frozen=True, slots=True)
 class OfficeContext:
     """What an office adapter gets beside its options."""
@@ -389,3 +393,5 @@ class OfficeContext:
     secrets: Mapping[str, str]
     """Secrets named by the options, already read from their files or environment."""
     now: Callable[[], dt.datetime]
+    say: Callable[[Problem], str] = _in_english
+    """A problem's sentence in the office's language."""

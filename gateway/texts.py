@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from gateway.model import Problem
+
 Language = Literal["vi", "en"]
 
 CATALOGUE: Mapping[str, tuple[str, str]] = {
@@ -300,6 +302,26 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "priority-unknown": ("Độ khẩn phải từ 0 đến 4.", "The priority must be 0 to 4."),
     "root": ("Phần tử gốc không phải của edXML.", "The root element is not edXML's."),
     "too-many-elements": ("Tệp có quá nhiều phần tử.", "The file has too many elements."),
+    # --- files and rows of an office
+    "file-missing": (
+        "Không có tệp này cạnh bản ghi hoặc trong thư mục dùng chung (liên kết không được tính).",
+        "There is no such file beside the record, or in the shared folder (links do not count).",
+    ),
+    "name-unfit": (
+        "Cần tên tệp đơn thuần, không kèm thư mục.",
+        "A plain file name is needed, with no folder in it.",
+    ),
+    "not-a-file": ("Cần tệp thường, không phải liên kết.", "A regular file is needed, no link."),
+    "no-shared-folder": (
+        "Cổng kết nối không có thư mục dùng chung với hệ thống này.",
+        "The gateway shares no folder with this office.",
+    ),
+    "piece-missing": (
+        "Các phần của tệp không được đánh số lần lượt từ 0.",
+        "The pieces of the file are not numbered one by one from 0.",
+    ),
+    "piece-too-large": ("Mỗi phần của tệp tối đa {limit} byte.", "A piece has at most {limit} bytes."),
+    "statuses-not-taken": ("Hãy báo trạng thái qua API.", "Report statuses by the office API."),
     # --- statuses
     "not-a-document": ("Chỉ báo trạng thái cho văn bản.", "Statuses are about documents."),
     "status-code": ("Mã trạng thái phải là một trong: {codes}.", "The code must be one of: {codes}."),
@@ -322,3 +344,8 @@ def say(code: str, language: Language, /, **facts: str) -> str:
     if sentences is None:
         return code
     return sentences[language == "en"].format_map(_Facts(facts))
+
+
+def sentence(problem: Problem, language: Language) -> str:
+    """What is wrong, in the reader's language where there is one for its code, else as it was found."""
+    return say(problem.code, language, **problem.facts) if knows(problem.code) else problem.message

@@ -130,7 +130,9 @@ class Road:
 
     # --- handing in ---------------------------------------------------------------------------------------------
 
-    async def submit(self, *to, files=(("a.pdf", b"%PDF-1.7 mot" + END_OF_PDF),), office=OFFICE, sender=OURS, **changes):
+    async def submit(
+        self, *to, files=(("a.pdf", b"%PDF-1.7 mot" + END_OF_PDF),), office=OFFICE, sender=OURS, **changes
+    ):
         """The message id of the (only or first) message."""
         number = next(_numbers)
         record = {

@@ -347,12 +347,16 @@ class Incoming:
         }
         if findings:
             facts["finding"] = " ".join(findings)
+        changes = {"endpoint": self._endpoint(offices), "submission_id": about[0].submission_id}
         return Outcome(
             Entry("status-heard", facts),
             state=State.TRUSTED if offices else State.CLOSED,
             due_in=NOW if offices else None,
-            changes={"endpoint": self._endpoint(offices), "submission_id": about[0].submission_id},
+            changes=changes,
             effects=(*settles, *(AddDelivery(Delivery(status.response_for.organ, office)) for office in offices)),
+            otherwise=Outcome(
+                Entry("status-heard", {**facts, "finding": REPEATED}), state=State.CLOSED, changes=changes
+            ),
         )
 
     async def _about(self, axis: str, status: Status) -> tuple[list[Message], str]:

@@ -1,6 +1,7 @@
 """The road in: what is receipted, what is held, what is rejected and who hears of it."""
 
 import asyncio
+import datetime as dt
 
 import pytest
 
@@ -390,3 +391,27 @@ async def test_what_the_manifest_and_the_attachments_disagree_on_is_told_without
         message_id = await road.receive(data.replace(b"000.00.00.G22", OURS.encode()))
         found = (await road.journal.extra(message_id))["findings"]
     assert found == [{"code": "attachment-missing", "severity": "error", "field": "attachments"}]
+
+
+@pytest.mark.parametrize("code", ["01", "05", "77"])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_status_that_the_axis_lists_twice_is_told_once(road, code, at_once):
+    """Examined side by side too, when neither has settled yet; and though 05 and unknown codes may come again."""
+    sent = await road.submit()
+    await road.run()
+    data = status_file((await road.message(sent)).document_id, code)
+    road.axis.put("twice-1", data, Kind.STATUS)
+    if not at_once:
+        await road.poller.once()
+        await road.run()
+    road.axis.put("twice-2", data, Kind.STATUS)
+    await road.poller.once()
+    await road.run()
+    ids = [await road.by_axis_id(each) for each in ("twice-1", "twice-2")]
+    assert [await road.state(each) for each in ids] == ["closed", "closed"]
+    assert road.told(kind="status.received") == ["status.received"]
+    findings = [(await road.facts(each, "status-heard"))[0].get("finding") for each in ids]
+    assert sum("status-repeated" in (each or "") for each in findings) == 1
+    later = await road.hear(sent, code, at=pki.NOW + dt.timedelta(seconds=1))
+    assert await road.state(later) == "closed"
+    assert len(road.told(kind="status.received")) == (1 if code == "01" else 2)

@@ -18,11 +18,13 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from gateway import texts
 from gateway.config import CANNOT_BE_REQUIRED, AxisSection, Listener, OfficeSection, Settings, purge_folder
 from gateway.errors import Misconfigured, Rejection, StorageBroken
 from gateway.journal import DiskContents, HeadFolder, Journal, PurgeLedger
 from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Direction, Problem
+from gateway.outside.clamd import Clamd
 from gateway.outside.revocation import FetchedRevocation
 from gateway.pipeline import deadlines, heads, loops, reconcile, suspicion
 from gateway.pipeline.acts import Acts
@@ -40,6 +42,7 @@ from gateway.pipeline.purging import Purging
 from gateway.pipeline.quarantine import Quarantine
 from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner, StageFunction
+from gateway.pipeline.scanning import Scanning
 from gateway.ports import Axis, AxisContext, ListsSent, Office, OfficeContext, Timestamper
 from gateway.rules.signatures import Policy
 from gateway.states import Outcome, Stage, Work
@@ -143,7 +146,8 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         partners = Partners(axes, offices)
         pdfs = await stack.enter_async_context(_pdfs(settings, contents, now))
         out = Outgoing(journal, contents, partners, settings, now)
-        into = Incoming(journal, contents, partners, router, settings, now, pdfs)
+        scanning = _scanning(settings, journal, contents, metrics)
+        into = Incoming(journal, contents, partners, router, settings, now, pdfs, scanning)
         runner = Runner(
             journal,
             _stages(out, into, Handing(journal, contents, partners, now)),
@@ -154,7 +158,8 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         )
         purging = made_purging(settings, journal, contents)
         acts = Acts(journal, now, nudge, router.office_of, purged=purging.finish)
-        door = FrontDoor(Intake(settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs), acts)
+        intake = Intake(settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs, scanning=scanning)
+        door = FrontDoor(intake, acts)
         kept = written_heads(settings, journal, keys, now)
         yield Gateway(
             settings, journal, contents, partners, router, runner, door, acts, metrics, keys, kept, purging, now, fatal
@@ -186,6 +191,14 @@ async def _pdfs(settings: Settings, contents: DiskContents, now: Callable[[], dt
     policies = {each.name: Policy(each.pdf_signatures, section.unexamined) for each in settings.office}
     async with PdfExaminer(options) as examiner:
         yield Pdfs(contents, examiner, policies, now, suspicion.patterns(settings.secrecy), _revocation(settings, now))
+
+
+def _scanning(settings: Settings, journal: Journal, contents: DiskContents, metrics: Metrics) -> Scanning | None:
+    """None where no scanner is configured."""
+    section = settings.antivirus
+    if section.clamd is None:
+        return None
+    return Scanning(Clamd(section), contents, journal, section, metrics.scanned)
 
 
 def _revocation(settings: Settings, now: Callable[[], dt.datetime]) -> Revocation | None:
@@ -282,7 +295,9 @@ def _office(section: OfficeSection, settings: Settings, now: Callable[[], dt.dat
     connect: Callable[[Mapping[str, Any], OfficeContext], Office] = _load(
         OFFICES, section.adapter, f"office.{section.name}.adapter"
     )
-    return connect(section.options, OfficeContext(name=section.name, data_dir=settings.data_dir, secrets={}, now=now))
+    say = partial(texts.sentence, language=section.language)
+    context = OfficeContext(name=section.name, data_dir=settings.data_dir, secrets={}, now=now, say=say)
+    return connect(section.options, context)
 
 
 def _load(group: str, name: str, field: str) -> Any:

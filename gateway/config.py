@@ -8,6 +8,7 @@ them. Secrets are never values: an option names a file or an environment variabl
 from __future__ import annotations
 
 import contextlib
+import copy
 import datetime as dt
 import difflib
 import ipaddress
@@ -23,6 +24,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateway.errors import Misconfigured
 from gateway.model import LOCAL_AXIS, Problem
+from gateway.salvage import salvage
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 OrganCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z]+(\.[0-9A-Za-z]+)*$", max_length=35)]
@@ -51,6 +53,23 @@ class Listener(_Section):
     """Plain HTTP off loopback is refused unless a proxy in front speaks TLS."""
 
 
+class FileLimits(_Section):
+    """What this axis, or this office, takes less of than `[limits]` allows. What is left out has no limit of its own."""
+
+    attachment_bytes: int | None = Field(default=None, gt=0, le=TIB)
+    """Of one attachment, e.g. 52428800 for the 50 MB of many a province's rules."""
+    submission_bytes: int | None = Field(default=None, gt=0, le=TIB)
+    """Of all attachments of one document."""
+    edxml_bytes: int | None = Field(default=None, gt=0, le=TIB)
+    """Of the edXML file, in which attachments take a third more: estimated at the door, a little too high."""
+    attachments: int | None = Field(default=None, gt=0)
+    """In one document."""
+    name_length: int | None = Field(default=None, gt=0)
+    """Characters of an attachment's name."""
+    name_characters: Literal["any", "plain"] = "any"
+    """`plain`: letters and digits without marks, spaces and `.-_()` in an attachment's name."""
+
+
 class AxisSection(_Section):
     name: Name
     """What routes, logs and metrics call it."""
@@ -74,6 +93,7 @@ class AxisSection(_Section):
     directory: Literal["enforce", "warn", "off"] = "warn"
     """Receivers that the axis's organ directory does not list, or lists as closed: refuse them, warn of them, or do not
     copy the directory at all. Nothing is judged before it was copied the first time."""
+    limits: FileLimits = FileLimits()
     options: Mapping[str, Any] = Field(default_factory=dict)
     """As the driver wants them, see below."""
 
@@ -90,6 +110,7 @@ class OfficeSection(_Section):
     pdf_signatures: Literal["require", "warn", "off"] = "warn"
     """What it asks of signatures in PDFs, sent and received: `require` a person's and then the organisation's, `warn` of
     what is missing, or `off`: do not look."""
+    limits: FileLimits = FileLimits()
     options: Mapping[str, Any] = Field(default_factory=dict)
     """As the adapter wants them, see below."""
 
@@ -187,6 +208,38 @@ class PdfSection(_Section):
     """Processes that examine PDFs; they start with the first one."""
 
 
+class AntivirusSection(_Section):
+    """A virus scanner that looks at every attachment, sent and received: clamd. None when `clamd` is left out."""
+
+    clamd: str | None = None
+    """Where it listens: `/run/clamav/clamd.ctl`, or `127.0.0.1:3310`. What is sent there is neither encrypted nor signed,
+    so it must be on this machine."""
+    largest_bytes: int = Field(default=100 * MIB, gt=0, le=TIB)
+    """Larger attachments are not shown to it: no more than its own StreamMaxLength, MaxFileSize and MaxScanSize."""
+    unreachable: Literal["hold", "pass"] = "hold"
+    """When it cannot be asked: `hold` has offices come again (503) and holds what was received after `attempts`; `pass`
+    lets both go on, with a warning."""
+    unexamined: Literal["hold", "pass"] = "pass"
+    """What it cannot examine, too large or sealed by a password: hold it for an operator, or let it go on with a warning."""
+    attempts: int = Field(default=10, ge=1, le=1000)
+    """So many tries for what was received, further and further apart, before `unreachable` decides."""
+    timeout_seconds: Seconds = 60.0
+    """For its answer, once it has all of an attachment, and for each piece on the way."""
+    at_once: int = Field(default=4, ge=1, le=256)
+    """Connections to it; fewer than its MaxThreads."""
+
+    @property
+    def address(self) -> Path | tuple[str, int]:
+        """A Unix socket, or host and port. Raises `ValueError`."""
+        assert self.clamd is not None
+        if self.clamd.startswith("/"):
+            return Path(self.clamd)
+        parts = urlsplit(f"//{self.clamd}")
+        if not parts.hostname or not parts.port or parts.netloc != self.clamd or "@" in parts.netloc:
+            raise ValueError("not-an-address")
+        return parts.hostname, parts.port
+
+
 class JournalSection(_Section):
     heads: Path | None = None
     """Folder of the journal's daily heads, best on another disk or a WORM share; `heads` in `data_dir` when left out."""
@@ -274,6 +327,7 @@ class Settings(BaseSettings):
     runner: Runner = Runner()
     working_time: WorkingTimeSection = WorkingTimeSection()
     pdf: PdfSection = PdfSection()
+    antivirus: AntivirusSection = AntivirusSection()
     journal: JournalSection = JournalSection()
     secrecy: SecrecySection = SecrecySection()
     timestamps: TimestampsSection = TimestampsSection()
@@ -303,7 +357,7 @@ def load(path: Path) -> Settings:
 
 
 def examine(path: Path) -> tuple[Settings | None, list[Problem]]:
-    """Every problem of the file, and what it says apart from them; None where too little is left to go on with."""
+    """Every problem of the file, and what it says apart from them; None where it cannot be read as TOML at all."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
@@ -318,15 +372,17 @@ def examine(path: Path) -> tuple[Settings | None, list[Problem]]:
     except SettingsError as exc:
         return None, [Problem("environment", "unreadable", str(exc))]
     except ValidationError as exc:
-        problems = _problems(exc)
+        problems, whole = _problems(exc), copy.deepcopy(table)
         for error in exc.errors(include_input=False, include_url=False):
             _prune(table, error["loc"])
         # Without its faulty values the rest can still be examined, and everything be told at once.
         try:
             settings = Settings(**table)
         except ValidationError:
-            return None, problems
-    return _rooted(settings, path.resolve().parent), problems + _contradictions(settings)
+            settings = salvage(Settings, whole)
+    told = {problem.field for problem in problems}
+    contradictions = [found for found in _contradictions(settings) if found.field not in told]
+    return _rooted(settings, path.resolve().parent), problems + contradictions
 
 
 def _prune(table: Any, place: tuple[int | str, ...]) -> None:
@@ -374,7 +430,7 @@ def _contradictions(settings: Settings) -> list[Problem]:
     for code in _doubled([code for section in settings.office for code in section.organs]):
         problems.append(Problem("office.organs", "doubled", f"organ {code} belongs to two offices"))
     for index, route in enumerate(settings.route):
-        if route.axis not in axes:
+        if route.axis not in axes and "" not in axes:
             problems.append(Problem(f"route.{index}.axis", "unknown", f"no axis is called {route.axis!r}"))
         if route.from_ and route.until and route.until < route.from_:
             problems.append(Problem(f"route.{index}.until", "order", "lies before `from`"))
@@ -390,7 +446,13 @@ def _contradictions(settings: Settings) -> list[Problem]:
                 "a lease must outlive the longest call: lower it, or raise times.lease_seconds",
             )
         )
-    return [*problems, *_apart(settings), *_listeners(settings), *_timestamps(settings.timestamps.url)]
+    return [
+        *problems,
+        *_apart(settings),
+        *_listeners(settings),
+        *_timestamps(settings.timestamps.url),
+        *_antivirus(settings.antivirus),
+    ]
 
 
 def _apart(settings: Settings) -> Iterator[Problem]:
@@ -423,6 +485,18 @@ def _timestamps(url: str | None) -> Iterator[Problem]:
         yield Problem("timestamps.url", "plain-http", "off loopback say https")
 
 
+def _antivirus(section: AntivirusSection) -> Iterator[Problem]:
+    if section.clamd is None:
+        return
+    try:
+        address = section.address
+    except ValueError:
+        yield Problem("antivirus.clamd", "not-an-address", "give the path of its socket, or host:port")
+        return
+    if not isinstance(address, Path) and not loopback(address[0]):
+        yield Problem("antivirus.clamd", "plain", "clamd speaks plain text: let it listen on this machine")
+
+
 def loopback(host: str) -> bool:
     """Whether traffic to this host stays on this machine. A name may only look like an address: `127.example.com`."""
     try:
@@ -432,7 +506,7 @@ def loopback(host: str) -> bool:
 
 
 def _doubled(names: list[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})
+    return sorted({name for name in names if name and names.count(name) > 1})
 
 
 def purge_folder(settings: Settings) -> Path:

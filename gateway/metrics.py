@@ -97,6 +97,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.scans = Counter(
+            "lienthong_antivirus_scans",
+            "Attachments shown to the virus scanner: `clean`, `infected`, `not-examined`, or `unreachable`, once per try.",
+            ["verdict"],
+            registry=registry,
+        )
         self.receipt_mismatches = Counter(
             "lienthong_receipt_mismatches",
             "Receipts that do not match what was sent: kept, and settling nothing.",
@@ -114,6 +120,9 @@ class Metrics:
 
     def receipt_mismatch(self, axis: str) -> None:
         self.receipt_mismatches.labels(axis).inc()
+
+    def scanned(self, verdict: str) -> None:
+        self.scans.labels(verdict).inc()
 
     def breakers(self, stages: Iterable[str], broken: Collection[str]) -> None:
         """Of all `stages`, those `broken` take no work."""

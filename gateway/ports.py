@@ -80,6 +80,29 @@ class RevocationAnswers(Protocol):
         """The answers to these told nothing: do not serve them again."""
 
 
+class ScanVerdict(StrEnum):
+    CLEAN = "clean"
+    INFECTED = "infected"
+    NOT_EXAMINED = "not-examined"
+    """Too large for the scanner, or sealed by a password: it could not be examined."""
+    UNREACHABLE = "unreachable"
+    """Nobody could look, and the policy lets it pass all the same. No driver says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    verdict: ScanVerdict
+    code: str = ""
+    """The virus's name in the scanner's signatures, or why it could not be examined: letters, digits and `.:_/-` only."""
+
+
+class Antivirus(Protocol):
+    """A virus scanner."""
+
+    async def scan(self, content: Content, chunks: Chunks) -> Scanned:
+        """Raises `Unreachable` where no verdict can be had now. Safe to call concurrently."""
+
+
 # --- axis -------------------------------------------------------------------------------------------------------
 
 
@@ -367,6 +390,10 @@ class StatusDoor(Protocol):
         """
 
 
+def _in_english(problem: Problem) -> str:
+    return problem.message
+
+
 @dataclass(frozen=True, slots=True)
 class OfficeContext:
     """What an office adapter gets beside its options."""
@@ -376,3 +403,5 @@ class OfficeContext:
     secrets: Mapping[str, str]
     """Secrets named by the options, already read from their files or environment."""
     now: Callable[[], dt.datetime]
+    say: Callable[[Problem], str] = _in_english
+    """A problem's sentence in the office's language."""

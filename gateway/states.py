@@ -340,3 +340,7 @@ class Outcome:
     changes: Mapping[str, object] | None = None
     """Columns of the message to set, e.g. {"axis_id": "…", "proof": "signed-receipt"}."""
     effects: tuple[Effect, ...] = ()
+    otherwise: Outcome | None = None
+    """Instead, where each status that it settles had been heard before: of that delivery, that code, at that time. The
+    journal's unique key decides, so of two examined at once one is told.
+    """

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from gateway.model import Problem
+
 Language = Literal["vi", "en"]
 
 CATALOGUE: Mapping[str, tuple[str, str]] = {
@@ -109,6 +111,20 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Nội dung có dấu chỉ độ mật; văn bản được giữ lại chờ người có trách nhiệm.",
         "The text carries the marking of a state secret; persons in charge must decide.",
     ),
+    # --- viruses
+    "infected": ("Tệp đính kèm nhiễm mã độc.", "An attachment carries a virus."),
+    "attachment-infected": (
+        "Tệp đính kèm nhiễm mã độc ({virus}); văn bản không được gửi đi.",
+        "The attachment carries a virus ({virus}); it is not sent.",
+    ),
+    "attachment-not-scanned": (
+        "Tệp đính kèm chưa được quét mã độc ({reason}).",
+        "The attachment was not scanned for viruses ({reason}).",
+    ),
+    "antivirus-unreachable": (
+        "Tạm thời chưa quét được mã độc, hãy gửi lại sau.",
+        "Attachments cannot be scanned for viruses just now; hand it in again later.",
+    ),
     # --- the idempotency key
     "idempotency-key-missing": ("Thiếu tiêu đề Idempotency-Key.", "The header Idempotency-Key is missing."),
     "idempotency-key-form": (
@@ -142,6 +158,30 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "too-large": ("Quá lớn.", "This is too large."),
     "too-many-bytes": ("Tối đa {limit} byte.", "At most {limit} bytes."),
     "too-many": ("Tối đa {limit} mục.", "At most {limit} items."),
+    "limit-attachment-bytes": (
+        "Vượt giới hạn của {of}: mỗi tệp tối đa {limit} byte.",
+        "Over the limit of {of}: at most {limit} bytes in one attachment.",
+    ),
+    "limit-submission-bytes": (
+        "Vượt giới hạn của {of}: tất cả các tệp tối đa {limit} byte.",
+        "Over the limit of {of}: at most {limit} bytes in all attachments together.",
+    ),
+    "limit-edxml-bytes": (
+        "Vượt giới hạn của {of}: tệp edXML tối đa {limit} byte (base64 làm tệp lớn thêm một phần ba).",
+        "Over the limit of {of}: the edXML file may have {limit} bytes, and base64 adds a third to attachments.",
+    ),
+    "limit-attachments": (
+        "Vượt giới hạn của {of}: tối đa {limit} tệp đính kèm.",
+        "Over the limit of {of}: at most {limit} attachments.",
+    ),
+    "limit-name-length": (
+        "Vượt giới hạn của {of}: tên tệp tối đa {limit} ký tự.",
+        "Over the limit of {of}: a file name has at most {limit} characters.",
+    ),
+    "limit-name-characters": (
+        "Theo quy định của {of}, tên tệp chỉ gồm chữ không dấu, chữ số, dấu cách và các ký tự . - _ ( ).",
+        "{of} takes file names of letters without marks, digits, spaces and . - _ ( ) only.",
+    ),
     "attachment-extra": ("Tệp không có trong record.", "The record does not name this file."),
     "attachment-missing": ("Thiếu nội dung của tệp đính kèm.", "The attachment's bytes did not come."),
     "attachment-order": (
@@ -152,6 +192,18 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "attachment-damaged": (
         "Tệp đính kèm bị hỏng do chuyển đổi văn bản.",
         "A text conversion has broken the attachment.",
+    ),
+    "attachment-cut": (
+        "Tệp đính kèm bị cắt ngang: thiếu phần cuối.",
+        "The attachment is cut short: its end is missing.",
+    ),
+    "type-mislabelled": (
+        "Nội dung tệp đính kèm không đúng loại đã khai.",
+        "The attachment is not of the type it is declared as.",
+    ),
+    "attachment-wrapped": (
+        "Tệp đính kèm là một tệp zip chỉ chứa một tệp nhưng không mang tên .zip.",
+        "The attachment is a zip with one file in it, under a name that does not say so.",
     ),
     "size-differs": ("Kích thước khác với khai báo.", "The size is not the one declared."),
     "digest-differs": ("SHA-256 khác với khai báo.", "The SHA-256 is not the one declared."),
@@ -254,6 +306,26 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "priority-unknown": ("Độ khẩn phải từ 0 đến 4.", "The priority must be 0 to 4."),
     "root": ("Phần tử gốc không phải của edXML.", "The root element is not edXML's."),
     "too-many-elements": ("Tệp có quá nhiều phần tử.", "The file has too many elements."),
+    # --- files and rows of an office
+    "file-missing": (
+        "Không có tệp này cạnh bản ghi hoặc trong thư mục dùng chung (liên kết không được tính).",
+        "There is no such file beside the record, or in the shared folder (links do not count).",
+    ),
+    "name-unfit": (
+        "Cần tên tệp đơn thuần, không kèm thư mục.",
+        "A plain file name is needed, with no folder in it.",
+    ),
+    "not-a-file": ("Cần tệp thường, không phải liên kết.", "A regular file is needed, no link."),
+    "no-shared-folder": (
+        "Cổng kết nối không có thư mục dùng chung với hệ thống này.",
+        "The gateway shares no folder with this office.",
+    ),
+    "piece-missing": (
+        "Các phần của tệp không được đánh số lần lượt từ 0.",
+        "The pieces of the file are not numbered one by one from 0.",
+    ),
+    "piece-too-large": ("Mỗi phần của tệp tối đa {limit} byte.", "A piece has at most {limit} bytes."),
+    "statuses-not-taken": ("Hãy báo trạng thái qua API.", "Report statuses by the office API."),
     # --- statuses
     "not-a-document": ("Chỉ báo trạng thái cho văn bản.", "Statuses are about documents."),
     "status-code": ("Mã trạng thái phải là một trong: {codes}.", "The code must be one of: {codes}."),
@@ -276,3 +348,8 @@ def say(code: str, language: Language, /, **facts: str) -> str:
     if sentences is None:
         return code
     return sentences[language == "en"].format_map(_Facts(facts))
+
+
+def sentence(problem: Problem, language: Language) -> str:
+    """What is wrong, in the reader's language where there is one for its code, else as it was found."""
+    return say(problem.code, language, **problem.facts) if knows(problem.code) else problem.message

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / "build" / "tools"
 
 PACKAGES = {
+    "clamd": "clamav-daemon",
     "java": "default-jdk-headless",
     "javac": "default-jdk-headless",
     "node": "nodejs",

@@ -88,6 +88,7 @@ class FolderOffice:
             settle=options.settle_seconds,
             patience=options.patience_seconds,
             now=context.now,
+            say=context.say,
         )
         self._under_way: set[str] = set()
 

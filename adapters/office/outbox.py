@@ -19,7 +19,7 @@ import mimetypes
 import os
 import stat
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -92,7 +92,9 @@ class Outbox:
         settle: float,
         patience: float,
         now: Callable[[], dt.datetime],
+        say: Callable[[Problem], str],
     ) -> None:
+        self._say = say
         self._office, self._interval, self._settle, self._patience, self._now = office, interval, settle, patience, now
         self._outbox, self._working = root / "outbox", root / ".working"
         self._taken, self._rejected = root / "taken", root / "rejected"
@@ -197,15 +199,15 @@ class Outbox:
             if signal.is_status:
                 told = await self._report(signal, door)
             elif signal.is_record:
-                told = _accepted(await self._submit(signal, door))
+                told = self._accepted(await self._submit(signal, door))
             else:
                 chunks = _chunks(await asyncio.to_thread(self._checked, signal, signal.file, ""))
-                told = _accepted(await door.submit_edxml(self._office, chunks))
+                told = self._accepted(await door.submit_edxml(self._office, chunks))
         except Refused as exc:
             told = {
                 "outcome": "rejected",
                 "code": exc.code,
-                "problems": [_problem(problem) for problem in exc.problems],
+                "problems": self._problems(exc.problems),
             }
         return {**told, "at": self._now().isoformat()}
 
@@ -281,19 +283,20 @@ class Outbox:
             raise Refused([Problem(field, "not-a-file", "a regular file is needed, no link")]) from None
         return path
 
+    def _accepted(self, submitted: Submitted) -> dict[str, Any]:
+        return {
+            "outcome": "taken",
+            "submission_id": submitted.submission_id,
+            "messages": [dict(message) for message in submitted.messages],
+            "repeated": submitted.repeated,
+            "warnings": self._problems(submitted.warnings),
+        }
 
-def _accepted(submitted: Submitted) -> dict[str, Any]:
-    return {
-        "outcome": "taken",
-        "submission_id": submitted.submission_id,
-        "messages": [dict(message) for message in submitted.messages],
-        "repeated": submitted.repeated,
-        "warnings": [_problem(problem) for problem in submitted.warnings],
-    }
-
-
-def _problem(problem: Problem) -> dict[str, Any]:
-    return {"field": problem.field, "code": problem.code, "message": problem.message, "facts": dict(problem.facts)}
+    def _problems(self, problems: Iterable[Problem]) -> list[dict[str, Any]]:
+        return [
+            {"field": each.field, "code": each.code, "message": self._say(each), "facts": dict(each.facts)}
+            for each in problems
+        ]
 
 
 def _json(path: Path) -> Any:

@@ -56,6 +56,9 @@ def configuration() -> str:
         if kind := _model(field.annotation):
             given = field.default if isinstance(field.default, BaseModel) else None
             lines += _section(f"[{name}]" if given else f"[[{name}]]", kind, given)
+            for key, inner in kind.model_fields.items():
+                if nested := _model(inner.annotation):
+                    lines += _section(f"[{name}.{key}]", nested, inner.default)
     for title, options in OPTIONS.items():
         lines += _section(title, options)
     return "\n".join(lines)

@@ -23,9 +23,18 @@ from typing import Annotated, Any
 import typer
 from cryptography import x509
 
-from gateway.config import CANNOT_BE_REQUIRED, Settings, examine, purge_folder, quarantine_folder
+from gateway.config import (
+    CANNOT_BE_REQUIRED,
+    FileLimits,
+    Limits,
+    Settings,
+    examine,
+    purge_folder,
+    quarantine_folder,
+)
 from gateway.errors import Misconfigured, NeedsOperator
 from gateway.model import Problem
+from gateway.pipeline.limits import edxml_bytes
 from gateway.trust.encrypted import Recipient
 from gateway.trust.keys import KeyRing, TrustStore
 from gateway.trust.pdf.trust_list import TrustList
@@ -58,9 +67,10 @@ def check(file: Path, now: dt.datetime) -> list[Problem]:
     settings, problems = examine(file)
     if settings is None:
         return problems
-    return [
-        *problems,
+    told = {problem.field for problem in problems}
+    named = [
         *_routes(settings),
+        *_limits(settings),
         *_folders(settings),
         *_tls(settings),
         *_keys(settings, now),
@@ -68,6 +78,7 @@ def check(file: Path, now: dt.datetime) -> list[Problem]:
         *_officer(settings, now),
         *_adapters(settings),
     ]
+    return [*problems, *(found for found in named if found.field not in told)]
 
 
 def _routes(settings: Settings) -> Iterator[Problem]:
@@ -82,6 +93,32 @@ def _routes(settings: Settings) -> Iterator[Problem]:
             if other.organ == route.organ and same_days:
                 message = f"route.{before} holds for {route.organ} on the same days: end one before the other begins"
                 yield Problem(f"route.{index}.organ", "overlaps", message)
+
+
+def _limits(settings: Settings) -> Iterator[Problem]:
+    """Limits that another one keeps from ever counting."""
+    ours = settings.limits
+    if ours.submission_bytes < ours.attachment_bytes:
+        yield Problem("limits.attachment_bytes", "never-reached", "limits.submission_bytes is lower")
+    for kind in ("axis", "office"):
+        for index, section in enumerate(getattr(settings, kind)):
+            place = f"{kind}.{index}.limits"
+            yield from _own_limits(place, section.limits, ours)
+
+
+def _own_limits(place: str, limits: FileLimits, ours: Limits) -> Iterator[Problem]:
+    for key in ("attachment_bytes", "submission_bytes", "attachments"):
+        own, general = getattr(limits, key), getattr(ours, key)
+        if own is not None and own > general:
+            yield Problem(
+                f"{place}.{key}", "never-reached", f"limits.{key} is lower, {general}: raise that, or lower this"
+            )
+    if limits.submission_bytes and limits.attachment_bytes and limits.submission_bytes < limits.attachment_bytes:
+        yield Problem(f"{place}.attachment_bytes", "never-reached", "submission_bytes beside it is lower")
+    largest = limits.attachment_bytes or ours.attachment_bytes
+    if limits.edxml_bytes and limits.attachment_bytes and limits.edxml_bytes < edxml_bytes([largest]):
+        message = f"one attachment of {largest} bytes makes an edXML file of up to {edxml_bytes([largest])}"
+        yield Problem(f"{place}.edxml_bytes", "too-small", message)
 
 
 def _folders(settings: Settings) -> Iterator[Problem]:

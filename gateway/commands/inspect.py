@@ -22,7 +22,7 @@ from typing import Annotated, Any, BinaryIO, NoReturn
 import typer
 
 from gateway.commands import inspect_layout
-from gateway.edxml import names, sniff
+from gateway.edxml import look, names, sniff
 from gateway.edxml.check import validate_xsd
 from gateway.edxml.codes import Language
 from gateway.edxml.findings import EdxmlError, Finding
@@ -48,7 +48,7 @@ def inspect(
     spoken: Language = "vi" if language == "vi" else "en"
     try:
         with tempfile.TemporaryFile() as spool:
-            seen = look(file, spool)
+            seen = read_whole(file, spool)
             if extract is not None:
                 _extract(seen, spool, extract)
     except EdxmlError as error:
@@ -70,10 +70,9 @@ class SeenAttachment:
     start: int
     size: int = 0
     digest: Any = field(default_factory=hashlib.sha256)
-    head: bytes = b""
+    passing: look.Look = field(default_factory=look.Look)
     declared: Attachment | None = None
     sniffed: str = ""
-    damaged: bool = False
     unwrapped: dict[str, Any] | None = None
     """Type, size and SHA-256 of what the one-entry zip around it holds."""
     extracted: Path | None = None
@@ -81,12 +80,11 @@ class SeenAttachment:
     def take(self, data: bytes) -> None:
         self.size += len(data)
         self.digest.update(data)
-        if len(self.head) < sniff.HEAD:
-            self.head += data[: sniff.HEAD - len(self.head)]
+        self.passing.take(data)
 
     def end(self) -> None:
-        self.sniffed, self.damaged = sniff.sniff(self.head), sniff.is_damaged(self.head)
-        self.head = b""
+        self.passing.end()
+        self.sniffed = self.passing.kind
 
 
 @dataclass(slots=True)
@@ -99,7 +97,7 @@ class Seen:
     findings: list[Finding]
 
 
-def look(path: Path, spool: BinaryIO) -> Seen:
+def read_whole(path: Path, spool: BinaryIO) -> Seen:
     """Read all of it, the attachments into `spool`. Raises `EdxmlError`, `OSError`."""
     splitter, digest, size = Splitter(limit=_LIMIT), hashlib.sha256(), 0
     attachments: list[SeenAttachment] = []
@@ -128,22 +126,27 @@ def look(path: Path, spool: BinaryIO) -> Seen:
 
 
 def _examine(seen: SeenAttachment, declared: Attachment, spool: BinaryIO) -> Iterator[Finding]:
-    if seen.damaged:
-        yield Finding("attachment-damaged", "error", declared.name, "bytes were lost in a text conversion")
-    elif not sniff.agrees(declared.content_type, seen.sniffed):
-        yield Finding("type-mislabelled", "warning", declared.name, "its bytes are not of the declared type")
+    yield from _odd(seen.passing, declared.name, declared.content_type)
     try:
-        digest, size, head = hashlib.sha256(), 0, b""
+        digest, inside = hashlib.sha256(), look.Look()
         wrapped = sniff.unwrap(_region(spool, seen), declared.name)
         for chunk in wrapped.chunks() if wrapped else ():
             digest.update(chunk)
-            size += len(chunk)
-            head = head or chunk[: sniff.HEAD]
+            inside.take(chunk)
     except EdxmlError as error:
         yield Finding(error.code, "warning", declared.name, error.message)
     else:
         if wrapped:
-            seen.unwrapped = {"type": sniff.sniff(head), "size": size, "sha256": digest.hexdigest()}
+            inside.end()
+            seen.unwrapped = {"type": inside.kind, "size": inside.size, "sha256": digest.hexdigest()}
+            yield from _odd(inside, declared.name, inside.kind)
+
+
+def _odd(passed: look.Look, name: str, declared: str) -> Iterator[Finding]:
+    for code in passed.codes(name, declared):
+        if code != look.WRAPPED:  # what is in it is shown beside it
+            lost = code in {look.DAMAGED, look.CUT}
+            yield Finding(code, "error" if lost else "warning", name, look.SAYS[code])
 
 
 # --- taking attachments out

@@ -25,6 +25,7 @@ from gateway.model import Direction, Kind
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.routing import Router
 from gateway.states import BEFORE_START, Message
+from gateway.web.antivirus_answers import antivirus
 from gateway.web.pdf_answers import pdfs
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
@@ -109,6 +110,7 @@ def show(message_id: MessageId, config: Config = DEFAULT_CONFIG, as_json: AsJson
                 for each in await journal.receipts(message_id)
             ],
             "pdfs": [each.model_dump(mode="json") for each in pdfs(message.detail)],
+            "antivirus": [each.model_dump(mode="json") for each in antivirus(message.detail)],
             "timeline": [
                 {
                     "at": _iso(entry.at),
@@ -149,6 +151,7 @@ def _show(found: dict[str, Any], more: dict[str, Any]) -> None:
     receipts = [one | {"whose": "ours" if one["given"] else "theirs"} for one in found["receipts"]]
     _table("Receipts", ("receipt_id", "kind", "whose", "mismatch"), receipts)
     _table("PDFs", ("pdf", "signer", "kind", "verdict", "revocation", "reasons"), list(_signatures(found["pdfs"])))
+    _table("Virus scan", ("field", "verdict", "code"), found["antivirus"])
     print("Timeline")
     for entry in found["timeline"]:
         parts = [_second(entry["at"]), entry["act"], entry["who"]]

@@ -22,10 +22,12 @@ _VI: Mapping[str, str] = {
     "too-large": "tệp, hoặc một phần của tệp, vượt giới hạn kích thước",
     "too-many-elements": "tệp có quá nhiều phần tử",
     # findings
+    "attachment-cut": "tệp bị cắt ngang: thiếu phần cuối",
     "attachment-damaged": "tệp hỏng: nội dung đã bị chuyển mã như văn bản",
     "attachment-empty": "tệp đính kèm không có nội dung",
     "attachment-missing": "có trong danh mục nhưng không có trong tệp",
     "attachment-unlisted": "có trong tệp nhưng không có trong danh mục",
+    "attachment-wrapped": "tệp zip chỉ chứa một tệp, mang tên của tệp đó",
     "content-id-repeated": "mã ContentId bị trùng",
     "content-type-disagrees": "danh mục và tệp đính kèm khai khác loại nhau",
     "date-impossible": "không có ngày này",

@@ -337,12 +337,15 @@ def _blocks(case: _Case) -> Claim:
 
 
 def verdicts_of(chained: tuple[chain.Chained, ...]) -> list[dict[str, object]]:
-    """What the gateway's own checks said, from the entries: the edXML signature's and the PDFs' verdicts."""
+    """What the gateway's own checks said, from the entries: of the edXML signature, the PDFs, and the virus scanner."""
     return [
-        {"seq": each.seq, **{key: value for key, value in each.facts.items() if key in {"signature", "pdfs"}}}
+        {"seq": each.seq, **{key: value for key, value in each.facts.items() if key in _CHECKS}}
         for each in chained
-        if each.facts.keys() & {"signature", "pdfs"}
+        if each.facts.keys() & _CHECKS
     ]
+
+
+_CHECKS = {"signature", "pdfs", "antivirus", "virus"}
 
 
 def _verdicts(case: _Case) -> Claim:

@@ -66,7 +66,15 @@ def carry_out(
     if state is not before.state and state not in NEXT[before.state]:
         raise ValueError(f"no message goes from {before.state} to {state}")
     message_id = before.message_id
-    for effect in outcome.effects:
+    effects = outcome.effects
+    if outcome.otherwise is not None:
+        settles = [effect for effect in effects if isinstance(effect, SettleDelivery)]
+        fresh = [_settle_delivery(tx, effect, who, now) for effect in settles]
+        if settles and not any(fresh):
+            carry_out(tx, row, outcome.otherwise, who, now, interrupted=interrupted)
+            return
+        effects = tuple(effect for effect in effects if not isinstance(effect, SettleDelivery))
+    for effect in effects:
         apply_effect(tx, before, effect, who, now)
     head = chain.head(tx, message_id) if outcome.effects else row.head  # an effect may have entries of its own
     entry, head = chain.link(message_id, head, outcome.entry, who, now)
@@ -261,15 +269,18 @@ def offer(tx: Transaction, message_id: str, now: int) -> None:
         tx.run(queries.OFFER, {"id": message_id, "to": office, "now": now})
 
 
-def _settle_delivery(tx: Transaction, heard: SettleDelivery, who: str, now: int) -> None:
-    """Note a status once, however often it comes; what was answered stays answered, and the latest answer shows."""
+def _settle_delivery(tx: Transaction, heard: SettleDelivery, who: str, now: int) -> bool:
+    """Note a status once, however often it comes; what was answered stays answered, and the latest answer shows.
+
+    False where it had been noted before.
+    """
     row = tx.one(queries.DELIVERY, {"id": heard.message_id, "to": heard.organ})
     if row is None:
-        return
+        return True
     at = stamp(heard.at)
     key = {"message_id": heard.message_id, "organ": heard.organ, "status": heard.status, "status_at": at}
     if not tx.run(queries.STATUS_HEARD, {**key, "heard_at": now}):
-        return
+        return False
     _, status_at, answered = row
     newer = status_at is None or at >= status_at
     if (heard.answered and not answered) or (heard.answered == bool(answered) and newer):
@@ -286,6 +297,7 @@ def _settle_delivery(tx: Transaction, heard: SettleDelivery, who: str, now: int)
     facts: dict[str, str | int | None] = {"organ": heard.organ, "status": heard.status, "status_at": at}
     chain.append(tx, heard.message_id, Entry("status-heard", facts), who, now)
     wake_when_answered(tx, heard.message_id, now)
+    return True
 
 
 def wake_when_answered(tx: Transaction, message_id: str, now: int) -> None:

@@ -1,4 +1,6 @@
-"""What the gateway asks of the world beside axes and offices: timestamps, and whether a certificate was revoked.
+"""What the gateway asks of the world beside axes and offices: timestamps, whether a certificate was revoked, and whether a
+file carries a virus.
 
-Only carrying bytes, within limits of size and time; what an answer proves is judged in `gateway.trust`.
+Only carrying bytes, within limits of size and time; what an answer proves is judged in `gateway.trust` and
+`gateway.pipeline`.
 """

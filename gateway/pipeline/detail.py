@@ -6,17 +6,22 @@ Attachments keep their names here; their bytes are found through the message's c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from gateway.edxml.parse import Parsed
 from gateway.model import Document, Status
 from gateway.states import ContentRef
 
 _DOCUMENT = TypeAdapter(Document)
 _STATUS = TypeAdapter(Status)
+FINDINGS = "findings"
+_PLACE = re.compile(r"[A-Za-z]+(/[A-Za-z]+)*|attachments\[\d+\]")
+_WORTH_TELLING = frozenset({"attachment-wrapped", "content-type-disagrees", "name-repeated"})
 
 
 def of_document(document: Document, **more: object) -> dict[str, Any]:
@@ -36,6 +41,25 @@ def of_status(status: Status, **more: object) -> dict[str, Any]:
         "code": status.response_for.code,
         **more,
     }
+
+
+def odd(parsed: Parsed) -> dict[str, Any]:
+    """What is odd about a received file, for its office: codes and places, without a word of the file itself."""
+    found = [each for each in parsed.findings if each.severity != "info" or each.code in _WORTH_TELLING]
+    names = [one.name for one in parsed.attachments]
+    told = [{"code": each.code, "severity": each.severity, "field": _field(each.where, names)} for each in found]
+    return {FINDINGS: told} if told else {}
+
+
+def findings(detail: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    return [dict(each) for each in (detail or {}).get(FINDINGS, ())]
+
+
+def _field(where: str, names: list[str]) -> str:
+    """A finding about an attachment bears its name; here it is told by number, or by none where it did not come."""
+    if where in names:
+        return f"attachments[{names.index(where)}]"
+    return where if _PLACE.fullmatch(where) else "attachments"
 
 
 def document(detail: Mapping[str, Any], contents: Iterable[ContentRef]) -> Document:

@@ -12,7 +12,7 @@ import contextlib
 import datetime as dt
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,13 +21,14 @@ from gateway.edxml import check
 from gateway.edxml.parse import EdxmlError, Parsed
 from gateway.errors import NeedsOperator, Rejection, Retryable, Unreachable
 from gateway.journal import Journal, twin_key
-from gateway.model import Content, Direction, Document, Status
+from gateway.model import Content, Direction, Document, Problem, Status
 from gateway.pipeline import detail, refusing
 from gateway.pipeline.directory import Directories
 from gateway.pipeline.duplicates import same_number
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.pdfs import Looked, Pdfs
 from gateway.pipeline.routing import Router
+from gateway.pipeline.scanning import INFECTED, Scanning, Scans
 from gateway.pipeline.splitting import split
 from gateway.pipeline.suspicion import Suspects
 from gateway.ports import Contents, Fetched
@@ -85,10 +86,12 @@ class Incoming:
         settings: Settings,
         now: Callable[[], dt.datetime],
         pdfs: Pdfs | None = None,
+        scanning: Scanning | None = None,
     ) -> None:
-        """Without `pdfs` no PDF is looked into."""
+        """Without `pdfs` no PDF is looked into, without `scanning` nothing is scanned for viruses."""
         self._journal = journal
         self._pdfs = pdfs
+        self._scanning = scanning
         self._contents = contents
         self._partners = partners
         self._router = router
@@ -264,6 +267,14 @@ class Incoming:
         ours = [(organ.code, office) for organ in document.to if (office := self._router.office_of(organ.code))]
         if not ours:
             raise NeedsOperator("organ-unowned", "no office of ours owns a receiver")
+        facts: dict[str, str | int | None]
+        scans = await self._scan(message, document)
+        if scans.infected:
+            # Held, not rejected: a person tells the sender, or finds that the scanner is wrong. No office gets it.
+            facts = {"reason": INFECTED, "signature": verdict, **scans.facts}
+            return Outcome(
+                Entry("held", facts), held=INFECTED, changes={"detail": {**(message.detail or {}), **scans.more}}
+            )
         pdfs = await self._look(message, refs, document, [office for _, office in ours])
         if isinstance(pdfs, Outcome):
             return pdfs
@@ -273,18 +284,12 @@ class Incoming:
         if first != message.message_id:
             return await self._duplicate(message, first, verdict)
         offices = dict.fromkeys(office for _, office in ours)
-        facts: dict[str, str | int | None] = {"signature": verdict, "offices": " ".join(offices), **pdfs.facts}
+        facts = {"signature": verdict, "offices": " ".join(offices), **scans.facts, **pdfs.facts}
         changes: dict[str, object] = {"endpoint": self._endpoint(offices)}
-        if pdfs.detail:
-            changes["detail"] = {**(message.detail or {}), **pdfs.more}
-        findings = [{"code": each.code, "severity": "warning", "field": each.field} for each in pdfs.told]
-        if earlier := await self._same_id(message, document):
-            facts["differs_from"] = earlier
-            findings.append({"code": "document-id-reused", "severity": "warning", "message_id": earlier})
+        if more := {**scans.more, **pdfs.more}:
+            changes["detail"] = {**(message.detail or {}), **more}
         arrived = message.accepted_at or self._now()
-        if twice := await same_number(self._journal, document, Direction.IN, arrived, message.submission_id):
-            facts["same_number"] = twice
-            findings.append({"code": SAME_NUMBER, "severity": "warning", "message_id": twice})
+        findings = await self._findings(message, document, (*scans.warned, *pdfs.told), arrived, facts)
         if findings:
             changes["findings"] = findings
         number = number_of(document, arrived)
@@ -300,6 +305,27 @@ class Incoming:
             ),
         )
 
+    async def _findings(
+        self,
+        message: Message,
+        document: Document,
+        told: Iterable[Problem],
+        arrived: dt.datetime,
+        facts: dict[str, str | int | None],
+    ) -> list[dict[str, str]]:
+        """What is odd about it, for its offices; `facts` gets what the journal is to say of it for ever."""
+        findings: list[dict[str, str]] = detail.findings(message.detail)
+        if findings:
+            facts["findings"] = " ".join(sorted({each["code"] for each in findings}))
+        findings += [{"code": each.code, "severity": "warning", "field": each.field} for each in told]
+        if earlier := await self._same_id(message, document):
+            facts["differs_from"] = earlier
+            findings.append({"code": "document-id-reused", "severity": "warning", "message_id": earlier})
+        if twice := await same_number(self._journal, document, Direction.IN, arrived, message.submission_id):
+            facts["same_number"] = twice
+            findings.append({"code": SAME_NUMBER, "severity": "warning", "message_id": twice})
+        return findings
+
     async def _duplicate(self, message: Message, of: str, verdict: str) -> Outcome:
         first = await self._journal.message(of)
         gone = first is not None and first.purged_at is not None
@@ -309,6 +335,12 @@ class Incoming:
             changes={"duplicate_of": of},
             effects=(Purge(message.message_id, "duplicate-of-purged"),) if gone else (),
         )
+
+    async def _scan(self, message: Message, document: Document) -> Scans:
+        """For viruses, before anything else opens the attachments. Raises as `Scanning.on_the_way_in` does."""
+        if self._scanning is None or not document.attachments:
+            return Scans()
+        return await self._scanning.on_the_way_in(message, [each.content for each in document.attachments])
 
     async def _look(
         self, message: Message, refs: list[ContentRef], document: Document, offices: list[str]
@@ -356,12 +388,16 @@ class Incoming:
         }
         if findings:
             facts["finding"] = " ".join(findings)
+        changes = {"endpoint": self._endpoint(offices), "submission_id": about[0].submission_id}
         return Outcome(
             Entry("status-heard", facts),
             state=State.TRUSTED if offices else State.CLOSED,
             due_in=NOW if offices else None,
-            changes={"endpoint": self._endpoint(offices), "submission_id": about[0].submission_id},
+            changes=changes,
             effects=(*settles, *(AddDelivery(Delivery(status.response_for.organ, office)) for office in offices)),
+            otherwise=Outcome(
+                Entry("status-heard", {**facts, "finding": REPEATED}), state=State.CLOSED, changes=changes
+            ),
         )
 
     async def _about(self, axis: str, status: Status) -> tuple[list[Message], str]:
@@ -417,7 +453,7 @@ def _said(parsed: Parsed) -> tuple[dict[str, object], tuple[str, ...]]:
             "document_id": document.document_id,
             "sender": document.sender.code,
             "urgency": min(document.priority, 3),
-            "detail": detail.of_document(document),
+            "detail": detail.of_document(document, **detail.odd(parsed)),
         }, tuple(organ.code for organ in document.to)
     if parsed.status is not None:
         status = parsed.status

@@ -24,7 +24,7 @@ import structlog
 
 from gateway.config import Settings
 from gateway.edxml.check import check_document
-from gateway.edxml.sniff import HEAD, is_damaged
+from gateway.edxml.look import SAYS, Look
 from gateway.errors import Busy, Refused, Rejection, Retryable
 from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
@@ -32,11 +32,13 @@ from gateway.pipeline import detail, intake_edxml, suspicion
 from gateway.pipeline.checks import Targets, over, refuse, targets, untimely
 from gateway.pipeline.directory import Directories, Looked, Roads
 from gateway.pipeline.duplicates import earlier
+from gateway.pipeline.limits import Limiter
 from gateway.pipeline.pdfs import Looked as PdfsLooked
 from gateway.pipeline.pdfs import Pdfs
 from gateway.pipeline.quarantine import SUSPECTED
 from gateway.pipeline.record import Record, read, to_document
 from gateway.pipeline.routing import Router
+from gateway.pipeline.scanning import Scanning, Scans
 from gateway.ports import Chunks, Contents, Submitted, Upload
 from gateway.rules import clock, secrecy
 from gateway.rules.deadlines import Deadlines
@@ -71,6 +73,7 @@ class _Handed:
     pdfs: PdfsLooked = field(default_factory=PdfsLooked)
     suspected: bool = False
     """It looks like a state secret."""
+    scans: Scans = field(default_factory=Scans)
 
 
 class Intake:
@@ -86,9 +89,13 @@ class Intake:
         *,
         accepted: Callable[[], None] = lambda: None,
         pdfs: Pdfs | None = None,
+        scanning: Scanning | None = None,
     ) -> None:
-        """`accepted` is called when there is new work: the runner's nudge. Without `pdfs` no PDF is looked into."""
+        """`accepted` is called when there is new work: the runner's nudge. Without `pdfs` no PDF is looked into, without
+        `scanning` nothing is scanned for viruses.
+        """
         self._limits = settings.limits
+        self._limiter = Limiter(settings)
         self._default_life = dt.timedelta(hours=settings.times.expires_hours)
         self._journal = journal
         self._contents = contents
@@ -99,6 +106,7 @@ class Intake:
         self._accepted = accepted
         self._pdfs = pdfs
         self._patterns = suspicion.patterns(settings.secrecy)
+        self._scanning = scanning
 
     async def submit(
         self, office: str, key: str, record: Mapping[str, Any], uploads: AsyncIterator[Upload]
@@ -112,8 +120,11 @@ class Intake:
             roads = self._roads(targets(document), untimely(form, self._now()))
             listed = await self._listed(document, roads)
             twice = await earlier(self._journal, document, Direction.OUT, self._now())
+            self._limiter.refuse(office, listed.roads, [(one.name, one.size or 0) for one in form.attachments])
             self._need_room()
             attachments, warnings = await self._take(form, uploads, kept)
+            self._limiter.refuse(office, listed.roads, _files(attachments))
+            scans = await self._scan(attachments)
             pdfs = await self._look(office, attachments)
         suspected = tuple(suspicion.in_words(document, self._patterns))
         return await self._enter(
@@ -125,16 +136,18 @@ class Intake:
                 listed.roads,
                 expires=form.expires or form.deliver_by or self._now() + self._default_life,
                 more={"deliver_by": form.deliver_by.isoformat()} if form.deliver_by else {},
-                warnings=(*listed.warnings, *twice, *warnings, *pdfs.told, *suspected),
+                warnings=(*listed.warnings, *twice, *warnings, *scans.warned, *pdfs.told, *suspected),
                 pdfs=pdfs,
                 suspected=bool(suspected or pdfs.suspected),
+                scans=scans,
             )
         )
 
     async def submit_edxml(self, office: str, chunks: Chunks) -> Submitted:
         self._need_room()
         async with self._discarding() as kept:
-            subject = await intake_edxml.take(chunks, self._contents, self._limits, kept, clock.today(self._now()))
+            today = clock.today(self._now())
+            subject, odd = await intake_edxml.take(chunks, self._contents, self._limits, kept, today)
             self._check_owner(office, subject.sender.code)
             if isinstance(subject, Document):
                 refuse(secrecy.refuse(None, subject), code="state-secret")
@@ -151,6 +164,8 @@ class Intake:
                 listed = await self._listed(subject, roads)
                 twice = await earlier(self._journal, subject, Direction.OUT, self._now())
                 subject, roads, warnings = listed.document, listed.roads, (*listed.warnings, *twice)
+            self._limiter.refuse(office, roads, _files(_attachments(subject)))
+            scans = await self._scan(_attachments(subject))
             pdfs = await self._look(office, _attachments(subject))
             suspected: Sequence[Problem] = ()
             if isinstance(subject, Document):
@@ -163,9 +178,10 @@ class Intake:
                 subject,
                 roads,
                 expires=self._now() + self._default_life,
-                warnings=(*warnings, *pdfs.told, *suspected),
+                warnings=(*warnings, *odd, *scans.warned, *pdfs.told, *suspected),
                 pdfs=pdfs,
                 suspected=bool(suspected or pdfs.suspected),
+                scans=scans,
             )
         )
 
@@ -255,17 +271,17 @@ class Intake:
             index = len(kept)
             where = _expected(form, index, upload)
             limit = min(self._limits.attachment_bytes, left)
-            head = bytearray()
+            look = Look()
             try:
-                content = await self._contents.store(_watched(upload.chunks, head), limit=limit)
+                content = await self._contents.store(_watched(upload.chunks, look), limit=limit)
             except Rejection as error:
                 raise Refused([over(where, "too-many-bytes", limit)], code=error.code, status=413) from None
             kept.append(content)
             part = form.attachments[index]
             attachments.append(Attachment(uuid.uuid4().hex, part.name, part.content_type, part.description, content))
             left -= content.size
-            if is_damaged(bytes(head)):
-                warnings.append(Problem(where, "attachment-damaged", "a text conversion has broken the file"))
+            look.end()
+            warnings += [Problem(where, code, SAYS[code]) for code in look.codes(part.name, part.content_type)]
             if not content.size:
                 problems.append(Problem(where, "attachment-empty", "the attachment has no bytes"))
             if part.size not in {None, content.size}:
@@ -280,6 +296,14 @@ class Intake:
         if not attachments:
             warnings.append(Problem("attachments", "no-attachment", "there is no attachment"))
         return attachments, warnings
+
+    async def _scan(self, attachments: Sequence[Attachment]) -> Scans:
+        """For viruses, once all bytes are held. Refuses what is infected; raises `Busy` where that cannot be told now."""
+        if self._scanning is None or not attachments:
+            return Scans()
+        scans = await self._scanning.at_the_door([one.content for one in attachments])
+        refuse(scans.infected, code="infected")
+        return scans
 
     async def _look(self, office: str, attachments: Sequence[Attachment]) -> PdfsLooked:
         """Into the PDFs, once all bytes are held. Refuses what the office's policy on their signatures demands.
@@ -376,8 +400,8 @@ class Intake:
             document_id=document_id,
             sender=subject.sender.code,
             urgency=urgency,
-            held=SUSPECTED if handed.suspected else None,
-            detail=_detail(subject, **handed.more, **handed.pdfs.more),
+            held=SUSPECTED if handed.suspected else handed.scans.held,
+            detail=_detail(subject, **handed.more, **handed.pdfs.more, **handed.scans.more),
             accepted_at=now,
             due_at=now,
             expires_at=handed.expires,
@@ -387,7 +411,7 @@ class Intake:
             tuple(Delivery(organ, self._router.office_of(organ)) for organ in organs),
             tuple(ContentRef("attachment", one.content, one) for one in _attachments(subject) if one.content),
             self._marks(subject, now),
-            handed.pdfs.facts,
+            {**handed.scans.facts, **handed.pdfs.facts},
         )
 
     def _marks(self, subject: Document | Status, now: dt.datetime) -> tuple[Due | Numbered, ...]:
@@ -406,11 +430,13 @@ def _attachments(subject: Document | Status) -> tuple[Attachment, ...]:
     return subject.attachments if isinstance(subject, Document) else ()
 
 
-async def _watched(chunks: Chunks, head: bytearray) -> AsyncIterator[bytes]:
-    """The same chunks; their first bytes are also put into `head`."""
+def _files(attachments: Sequence[Attachment]) -> list[tuple[str, int]]:
+    return [(one.name, one.content.size if one.content else 0) for one in attachments]
+
+
+async def _watched(chunks: Chunks, look: Look) -> AsyncIterator[bytes]:
     async for chunk in chunks:
-        if len(head) < HEAD:
-            head += chunk[: HEAD - len(head)]
+        look.take(chunk)
         yield chunk
 
 

@@ -7,6 +7,7 @@ import hashlib
 
 from gateway.config import Limits
 from gateway.edxml.check import check_document, check_status
+from gateway.edxml.look import SAYS
 from gateway.edxml.parse import EdxmlError, Parsed
 from gateway.errors import Refused, Rejection
 from gateway.model import Content, Document, Problem, Status
@@ -20,8 +21,10 @@ _LOST = frozenset({"date-impossible", "date-unreadable", "flag-unreadable", "num
 
 async def take(
     chunks: Chunks, contents: Contents, limits: Limits, kept: list[Content], today: dt.date
-) -> Document | Status:
+) -> tuple[Document | Status, list[Problem]]:
     """Read the file and hold its attachments' bytes; `kept` fills as they are stored, also where this raises.
+
+    Gives warnings too: of attachments that are damaged, or not what they say.
 
     `today` is Vietnam's. Raises `Refused`: at once where the file cannot be read on, else with all problems of its form.
     """
@@ -41,7 +44,8 @@ async def take(
     if sum(content.size for content in kept) > limits.submission_bytes:
         problem = over("attachments", "too-many-bytes", limits.submission_bytes)
         raise Refused([problem], code="too-large", status=413)
-    return _subject(parsed, today)
+    warnings = [Problem(each.where, each.code, each.message) for each in parsed.findings if each.code in SAYS]
+    return _subject(parsed, today), warnings
 
 
 def key_of(subject: Document | Status) -> str:

@@ -15,6 +15,7 @@ from gateway.ports import Submitted
 from gateway.rules.deadlines import RULES
 from gateway.states import ContentRef, Delivery, Message, State
 from gateway.web import problems
+from gateway.web.antivirus_answers import AntivirusAnswer, antivirus
 from gateway.web.pdf_answers import PdfAnswer, pdfs
 from gateway.web.shown import Shown
 
@@ -135,6 +136,8 @@ class DocumentAnswer(DocumentLine):
     """The times that the law sets for it."""
     pdfs: list[PdfAnswer]
     """What was found of the signatures in its PDFs, where they were examined."""
+    antivirus: list[AntivirusAnswer]
+    """What the virus scanner said of each attachment, where it was asked."""
     timeline: list[TimelineEntry]
     """All that happened to it, oldest first."""
 
@@ -195,6 +198,8 @@ class InboxAnswer(InboxLine):
     """What is odd about it, each with a `code`; one about an earlier document names its `message_id`."""
     pdfs: list[PdfAnswer]
     """What was found of the signatures in its PDFs, where they were examined."""
+    antivirus: list[AntivirusAnswer]
+    """What the virus scanner said of each attachment, where it was asked."""
     detail: dict[str, Any]
     """The parsed `document` or `status`, or what a notice says."""
     attachments: list[InboxAttachment]
@@ -279,6 +284,7 @@ def document(
         ],
         deadlines=deadlines(terms),
         pdfs=pdfs(message.detail),
+        antivirus=antivirus(message.detail),
         timeline=[TimelineEntry(at=one.at, code=one.code, facts=dict(one.facts)) for one in entries],
     )
 
@@ -321,7 +327,12 @@ def inbox_item(
         deadlines=deadlines(terms),
         findings=[dict(finding) for finding in findings],
         pdfs=pdfs(message.detail),
-        detail={key: value for key, value in (message.detail or {}).items() if not key.startswith("pdfs")},
+        antivirus=antivirus(message.detail),
+        detail={
+            key: value
+            for key, value in (message.detail or {}).items()
+            if not key.startswith(("pdfs", "antivirus", "findings"))
+        },
         attachments=[
             InboxAttachment(
                 n=n,

@@ -83,8 +83,7 @@ def _quality(parameter: str) -> float:
 
 def told(problem: Problem, language: Language) -> dict[str, str]:
     """A problem as its field, code and sentence."""
-    message = texts.say(problem.code, language, **problem.facts) if texts.knows(problem.code) else problem.message
-    return {"field": problem.field, "code": problem.code, "message": message}
+    return {"field": problem.field, "code": problem.code, "message": texts.sentence(problem, language)}
 
 
 def answer(

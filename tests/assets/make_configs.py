@@ -54,6 +54,10 @@ REFUSED = {
     "reserved_name": ("axis", AXIS.replace("quoc-gia", "local").encode()),
     "secret_as_value": ("secret", f'secret = "{SECRET}"\n'.encode()),
     "secret_in_section": ("office.0.secret", f'{OFFICE}secret = "{SECRET}"\n'.encode()),
+    "scanner_elsewhere": ("antivirus.clamd", b'[antivirus]\nclamd = "clamav.example:3310"\n'),
+    "scanner_without_port": ("antivirus.clamd", b'[antivirus]\nclamd = "127.0.0.1"\n'),
+    "scanner_with_path": ("antivirus.clamd", b'[antivirus]\nclamd = "127.0.0.1:3310/x"\n'),
+    "scanner_with_impossible_port": ("antivirus.clamd", b'[antivirus]\nclamd = "127.0.0.1:99999"\n'),
     "lease_shorter_than_call": (
         "times.longest_call_seconds",
         b"[times]\nlease_seconds = 1\nlongest_call_seconds = 5\n",

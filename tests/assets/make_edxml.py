@@ -13,7 +13,8 @@ import zipfile
 from pathlib import Path
 
 NS = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
-PDF = b"%PDF-1.7\n1 0 obj\n" + b"invented content " * 40
+END_OF_PDF = b"\nstartxref\n9\n%%EOF\n"
+PDF = b"%PDF-1.7\n1 0 obj\n" + b"invented content " * 40 + END_OF_PDF
 
 
 def zipped(*entries, name="ignored.bin", method=zipfile.ZIP_DEFLATED):
@@ -145,6 +146,8 @@ REFUSED = {
     "zip": ("not-xml", zipped(sound())),
 }
 
+WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+DOCX = zipped(bytes(range(256)) * 8, b"<x/>", name="word/document.xml")
 _MANGLED = (PDF + bytes(range(128, 256)) * 8).decode(errors="replace").encode()
 
 ODD = {
@@ -184,12 +187,29 @@ ODD = {
         "name-repeated",
         sound(attachments=attachment() + attachment(cid="2"), references=reference() + reference(cid="2")),
     ),
+    "types_disagree_the_other_way": (
+        "content-type-disagrees",
+        sound(attachments=attachment(zipped(PDF), kind="application/zip")),
+    ),
     "types_disagree": ("content-type-disagrees", sound(references=reference(kind="application/zip"))),
     "utf16_label_on_utf8": ("encoding-mislabelled", sound(encoding="utf-16")),
     # These take a look at the attachment itself: `lienthong inspect` does.
     "zip_labelled_pdf": ("type-mislabelled", sound(attachments=attachment(zipped(PDF, PDF)))),
     "program_labelled_pdf": ("type-mislabelled", sound(attachments=attachment(b"MZ" + bytes(500)))),
     "pdf_mangled_by_text": ("attachment-damaged", sound(attachments=attachment(_MANGLED))),
+    "pdf_cut": ("attachment-cut", sound(attachments=attachment(PDF[:-20]))),
+    "pdf_without_a_middle": (
+        "attachment-cut",
+        sound(attachments=attachment(PDF[:300] + b"\nstartxref\n9999\n%%EOF\n")),
+    ),
+    "pdf_of_two_updates_cut_in_the_second": ("attachment-cut", sound(attachments=attachment(PDF + PDF[:200] * 20))),
+    "docx_cut": ("attachment-cut", sound(attachments=attachment(DOCX[:-30], name="a.docx", kind=WORD))),
+    "docx_without_its_beginning": (
+        "attachment-cut",
+        sound(attachments=attachment(DOCX[:4] + DOCX[400:], name="a.docx", kind=WORD)),
+    ),
+    "pdf_cut_within_a_zip": ("attachment-cut", sound(attachments=attachment(zipped(PDF[:-20]), name="a.pdf"))),
+    "pdf_mangled_within_a_zip": ("attachment-damaged", sound(attachments=attachment(zipped(_MANGLED), name="a.pdf"))),
     "zip_bomb": ("zip-bomb", sound(attachments=attachment(zipped(bytes(16 << 20)), name="nhỏ.doc"))),
     "zip_without_end": ("zip-damaged", sound(attachments=attachment(zipped(PDF)[:60], name="a.doc"))),
     "zip_with_wrong_checksum": (

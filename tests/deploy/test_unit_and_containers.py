@@ -115,8 +115,21 @@ def services():
     return yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]
 
 
-def test_the_compose_file_has_the_five_services():
-    assert set(services()) == {"gateway", "mock-axis", "prometheus", "alertmanager", "grafana"}
+def test_the_compose_file_has_its_services():
+    assert set(services()) == {"gateway", "mock-axis", "clamav", "prometheus", "alertmanager", "grafana"}
+
+
+def test_the_scanner_of_the_compose_file_is_on_and_takes_what_the_gateway_shows_it():
+    section = config.load(COMPOSE.parent / "lienthong.toml").antivirus
+    options = dict(
+        line.split() for line in (COMPOSE.parent / "clamd.conf").read_text().splitlines() if not line.startswith("#")
+    )
+    assert section.address == (options["TCPAddr"], int(options["TCPSocket"]))
+    for limit in ("StreamMaxLength", "MaxFileSize", "MaxScanSize"):
+        assert int(options[limit].removesuffix("M")) << 20 >= section.largest_bytes
+    assert options["AlertExceedsMax"] == options["AlertEncrypted"] == "yes"
+    assert services()["clamav"]["network_mode"] == services()["gateway"]["network_mode"]
+    assert services()["clamav"]["healthcheck"]
 
 
 def test_every_file_that_the_compose_file_mounts_is_there():

@@ -33,6 +33,7 @@ from gateway.states import Stage
 from gateway.trust import edxml_signature
 from gateway.trust.keys import Keys, OwnKeys
 from tests import pki
+from tests.assets.make_edxml import END_OF_PDF
 from tests.fakes import FakeAxis, FakeClock, FakeOffice
 
 OURS, ALSO_OURS, NEIGHBOUR, PULLED = "000.00.05.H99", "000.00.06.H99", "000.00.07.H99", "000.00.08.H99"
@@ -129,7 +130,9 @@ class Road:
 
     # --- handing in ---------------------------------------------------------------------------------------------
 
-    async def submit(self, *to, files=(("a.pdf", b"%PDF-1.7 mot"),), office=OFFICE, sender=OURS, **changes):
+    async def submit(
+        self, *to, files=(("a.pdf", b"%PDF-1.7 mot" + END_OF_PDF),), office=OFFICE, sender=OURS, **changes
+    ):
         """The message id of the (only or first) message."""
         number = next(_numbers)
         record = {
@@ -220,7 +223,7 @@ async def open_road(folder, *, axis=None, policy="required", **configured):
 # --- files from far away ----------------------------------------------------------------------------------------
 
 
-def document_file(*to, signer=FAR_SYSTEM, document_id=None, files=(("b.pdf", b"%PDF-1.7 hai"),), **fields):
+def document_file(*to, signer=FAR_SYSTEM, document_id=None, files=(("b.pdf", b"%PDF-1.7 hai" + END_OF_PDF),), **fields):
     """A signed edXML document from `FAR`; `signer=None` leaves it unsigned."""
     number = next(_numbers)
     held = {hashlib.sha256(data).hexdigest(): data for _, data in files}

@@ -5,6 +5,7 @@ from gateway.model import LOCAL_AXIS
 from gateway.pipeline.outgoing import Packed, parcel_of
 from gateway.ports import Finds
 from gateway.trust import receipts
+from tests.assets.make_edxml import END_OF_PDF
 from tests.pipeline.road import FAR, LEASE, NEIGHBOUR, NEIGHBOURS, OFFICE, OURS, PULLED, PULLS
 
 
@@ -19,7 +20,7 @@ async def test_a_document_between_two_offices_takes_the_whole_road(road):
     assert (await road.delivery(message_id, NEIGHBOUR)).status == "01"
     assert (road.told(NEIGHBOURS), road.told(OFFICE)) == (["document.received"], ["status.received"])
     [got] = road.offices[NEIGHBOURS].got
-    assert b"".join([chunk async for chunk in got.attachments[0].chunks()]) == b"%PDF-1.7 mot"
+    assert b"".join([chunk async for chunk in got.attachments[0].chunks()]) == b"%PDF-1.7 mot" + END_OF_PDF
     assert road.axis.calls == {}, "nothing of it went out"
 
 

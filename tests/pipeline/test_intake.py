@@ -7,6 +7,7 @@ from gateway.errors import Busy, Refused
 from gateway.model import Direction, Kind
 from gateway.pipeline import detail
 from gateway.states import State
+from tests.assets.make_edxml import END_OF_PDF, zipped
 from tests.doors import (
     ALSO_OURS,
     FAR,
@@ -260,9 +261,23 @@ async def test_files_must_be_those_of_the_record(house, tmp_path, files, changes
 
 async def test_a_file_broken_by_a_text_conversion_is_taken_with_a_warning(house):
     broken = b"%PDF-1.7\n%\xe2\xe3".decode("latin-1").encode() + b"\xef\xbf\xbd" * 4
-    files = uploads(("a", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3"), ("b", broken))
+    files = uploads(("a", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3" + END_OF_PDF), ("b", broken))
     submitted = await house.door.submit(OFFICE, "k1", with_files("a", "b"), files)
     assert [(one.field, one.code) for one in submitted.warnings] == [("attachments[1]", "attachment-damaged")]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3 cut here", "attachment-cut"),
+        (zipped(b"x", b"y", name="word/document.xml")[:-30], "attachment-cut"),
+        (b"MZ" + bytes(200), "type-mislabelled"),
+        (zipped(b"%PDF-1.7"), "attachment-wrapped"),
+    ],
+)
+async def test_a_file_that_is_cut_or_not_what_it_says_is_taken_with_a_warning(house, data, code):
+    submitted = await house.door.submit(OFFICE, "k1", with_files("a.pdf"), uploads(("a.pdf", data)))
+    assert (submitted.warnings[0].field, submitted.warnings[0].code) == ("attachments[0]", code)
 
 
 async def test_a_file_name_mangled_by_the_client_does_not_matter(house):

@@ -1,6 +1,7 @@
 """The road in: what is receipted, what is held, what is rejected and who hears of it."""
 
 import asyncio
+import datetime as dt
 
 import pytest
 
@@ -8,6 +9,7 @@ from gateway.errors import NeedsOperator, Rejection, Unknown, Unreachable
 from gateway.model import Business, Kind
 from gateway.trust import receipts
 from tests import pki
+from tests.assets import make_edxml as assets
 from tests.pipeline.road import (
     ALSO_FAR,
     FAR,
@@ -363,3 +365,53 @@ async def test_many_come_in_side_by_side(road):
     await road.run()
     assert len(set(road.told())) == 1
     assert len(road.told()) == 30
+
+
+async def test_an_office_is_told_what_is_odd_about_the_files_it_gets_and_gets_them_as_they_are(road):
+    broken = (assets.PDF + bytes(range(128, 256)) * 8).decode(errors="replace").encode()
+    files = (("a.pdf", assets.PDF), ("b.pdf", assets.PDF[:-20]), ("c.pdf", broken), ("d.pdf", assets.zipped(b"x")))
+    message_id = await road.receive(document_file(files=files))
+    assert await road.state(message_id) == "closed"
+    found = (await road.journal.extra(message_id))["findings"]
+    assert [(each["field"], each["code"]) for each in found] == [
+        ("attachments[1]", "attachment-cut"),
+        ("attachments[2]", "attachment-damaged"),
+        ("attachments[3]", "attachment-wrapped"),
+    ]
+    assert (await road.facts(message_id, "trusted"))[0]["findings"] == (
+        "attachment-cut attachment-damaged attachment-wrapped"
+    )
+    [handed] = road.offices[OFFICE].got
+    assert [source.attachment.name for source in handed.attachments] == [name for name, _ in files]
+
+
+async def test_what_the_manifest_and_the_attachments_disagree_on_is_told_without_a_word_of_the_file(tmp_path):
+    async with open_road(tmp_path, policy="ignore") as road:
+        data = assets.sound(references=assets.reference() + assets.reference(cid="2", name="phụ lục.pdf"))
+        message_id = await road.receive(data.replace(b"000.00.00.G22", OURS.encode()))
+        found = (await road.journal.extra(message_id))["findings"]
+    assert found == [{"code": "attachment-missing", "severity": "error", "field": "attachments"}]
+
+
+@pytest.mark.parametrize("code", ["01", "05", "77"])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_status_that_the_axis_lists_twice_is_told_once(road, code, at_once):
+    """Examined side by side too, when neither has settled yet; and though 05 and unknown codes may come again."""
+    sent = await road.submit()
+    await road.run()
+    data = status_file((await road.message(sent)).document_id, code)
+    road.axis.put("twice-1", data, Kind.STATUS)
+    if not at_once:
+        await road.poller.once()
+        await road.run()
+    road.axis.put("twice-2", data, Kind.STATUS)
+    await road.poller.once()
+    await road.run()
+    ids = [await road.by_axis_id(each) for each in ("twice-1", "twice-2")]
+    assert [await road.state(each) for each in ids] == ["closed", "closed"]
+    assert road.told(kind="status.received") == ["status.received"]
+    findings = [(await road.facts(each, "status-heard"))[0].get("finding") for each in ids]
+    assert sum("status-repeated" in (each or "") for each in findings) == 1
+    later = await road.hear(sent, code, at=pki.NOW + dt.timedelta(seconds=1))
+    assert await road.state(later) == "closed"
+    assert len(road.told(kind="status.received")) == (1 if code == "01" else 2)

@@ -1,5 +1,6 @@
 """The whole way, with nothing going wrong."""
 
+from tests.assets.make_edxml import END_OF_PDF
 from tests.pipeline.road import ALSO_OURS, FAR, NEIGHBOUR, OFFICE, OURS, document_file
 
 
@@ -25,7 +26,7 @@ async def test_a_document_comes_in_and_01_goes_back_for_each_organ_that_has_it(r
     assert receipt == await road.journal.receipt_given(message_id)
     [got] = road.offices[OFFICE].got
     assert got.organs == (OURS, ALSO_OURS)
-    assert [chunk async for chunk in got.attachments[0].chunks()] == [b"%PDF-1.7 hai"]
+    assert [chunk async for chunk in got.attachments[0].chunks()] == [b"%PDF-1.7 hai" + END_OF_PDF]
     assert b"".join([chunk async for chunk in got.edxml()]) == data
     assert await road.owed(message_id) == [(OURS, "01"), (ALSO_OURS, "01"), (NEIGHBOUR, "01")]
     assert len(road.axis.held) == 3

@@ -207,6 +207,51 @@ def test_faults_of_form_and_contradictions_are_told_together(equipped, write):
     }
 
 
+def test_a_section_that_lacks_what_it_needs_keeps_no_other_problem_from_being_told(equipped, write):
+    """Of the same section too: its faulty name is still what a route leads to, and its options are still looked at."""
+    office = "[[office]]\nadapter = 'folder'\norgans = ['000.00.01.H08', '!']\n[office.options]\npath = 'relative'\n"
+    axis = AXIS.format(driver="soup").replace("'national'", "'Not A Name'").replace('"national"', '"Not A Name"')
+    text = axis + office + office + ROUTE.format("*.*", "").replace("'national'", "'Not A Name'")
+    text += ROUTE.format("*", "").replace("'national'", "'none'")
+    text += "[limits]\nattachments = 'many'\n[times]\nlease_seconds = 1\nexpires_hours = 1e300\n"
+    assert codes(write(text)) == {
+        ("axis.0.name", "string-pattern-mismatch"),
+        ("axis.0.driver", "unknown"),
+        ("office.0.name", "missing"),
+        ("office.1.name", "missing"),
+        ("office.0.organs.1", "string-pattern-mismatch"),
+        ("office.1.organs.1", "string-pattern-mismatch"),
+        ("office.organs", "doubled"),
+        ("office.0.options.path", "value-error"),
+        ("office.1.options.path", "value-error"),
+        ("route.0.axis", "string-pattern-mismatch"),
+        ("route.0.organ", "pattern"),
+        ("route.1.axis", "unknown"),
+        ("limits.attachments", "int-parsing"),
+        ("times.expires_hours", "less-than-equal"),
+        ("times.longest_call_seconds", "too-long"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("general", "own", "found"),
+    [
+        ("attachment_bytes = 2000000\nsubmission_bytes = 1000000", "", ("limits.attachment_bytes", "never-reached")),
+        ("attachments = 5", "attachments = 6", ("axis.0.limits.attachments", "never-reached")),
+        ("attachment_bytes = 5", "attachment_bytes = 6", ("axis.0.limits.attachment_bytes", "never-reached")),
+        ("", "submission_bytes = 5\nattachment_bytes = 6", ("axis.0.limits.attachment_bytes", "never-reached")),
+        ("", "attachment_bytes = 1000000\nedxml_bytes = 1200000", ("axis.0.limits.edxml_bytes", "too-small")),
+        ("", "attachment_bytes = 1000000\nedxml_bytes = 1500000", None),
+        ("", "name_length = 50\nname_characters = 'plain'", None),
+        ("", "name_length = 0", ("axis.0.limits.name_length", "greater-than")),
+        ("", "name_lenght = 50", ("axis.0.limits.name_lenght", "unknown-key")),
+    ],
+)
+def test_limits_that_contradict_each_other_are_explained(equipped, write, general, own, found):
+    text = f"[limits]\n{general}\n{AXIS.format(driver='soap')}[axis.limits]\n{own}\n"
+    assert codes(write(text)) == ({found} if found else set())
+
+
 def test_folders_and_trusted_parties_that_are_not_there_are_problems(write):
     assert codes(write(AXIS.format(driver="soap"))) >= {("keys", "missing"), ("trust", "missing")}
 

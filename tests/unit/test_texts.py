@@ -12,10 +12,11 @@ ROOT = Path(texts.__file__).parent
 ANSWERING = [
     *(ROOT / "web").glob("*.py"),
     *(ROOT / "rules").glob("*.py"),
-    *(ROOT / "pipeline" / name for name in ("record.py", "checks.py", "intake.py", "intake_edxml.py")),
+    *(ROOT / "pipeline" / name for name in ("record.py", "checks.py", "intake.py", "intake_edxml.py", "scanning.py")),
+    ROOT / "pipeline" / "limits.py",
     ROOT / "edxml" / "check.py",
 ]
-PLACES = {"Problem": 1, "over": 1, "answer": 1, "Busy": 0, "_malformed": 0, "PydanticCustomError": 0}
+PLACES = {"Problem": 1, "over": 1, "_over": 1, "answer": 1, "Busy": 0, "_malformed": 0, "PydanticCustomError": 0}
 """Which argument of these calls is the code."""
 
 

@@ -8,6 +8,7 @@ from openapi_spec_validator import validate
 
 from gateway.states import Delivery, Entry, Outcome, Purge, State
 from gateway.web import uploads
+from tests.assets.make_edxml import END_OF_PDF
 from tests.doors import (
     ALSO_OURS,
     FAR,
@@ -42,7 +43,7 @@ async def problem(response, status, code):
 
 
 async def test_a_document_is_accepted_and_can_be_followed(street):
-    response = await street.ours.submit(with_files("a.pdf", to=[FAR, FARTHER]), ("a.pdf", b"%PDF"))
+    response = await street.ours.submit(with_files("a.pdf", to=[FAR, FARTHER]), ("a.pdf", b"%PDF-1.7" + END_OF_PDF))
     assert response.status == 202
     accepted = await response.json()
     assert [one["axis"] for one in accepted["messages"]] == ["national", "provincial"]

@@ -55,7 +55,7 @@ class DatabaseOffice:
         self.name = context.name
         self._database = Database(options, context.secrets)
         self._incoming = Incoming(self._database, options, context.now)
-        self._outgoing = Outgoing(self._database, options, context.name, context.now)
+        self._outgoing = Outgoing(self._database, options, context)
 
     async def hand_over(self, handover: Handover) -> None:
         """Write it into the office's tables, once and for ever."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ from adapters.office.database.tables import (
 )
 from gateway.errors import GatewayError, Refused, Retryable
 from gateway.model import Problem, Staff
-from gateway.ports import Chunks, Door, StatusDoor, Submitted, Upload
+from gateway.ports import Chunks, Door, OfficeContext, StatusDoor, Submitted, Upload
 
 AFTER_A_FAULT = 30.0
 """Seconds until a row that met a fault is tried again."""
@@ -46,11 +45,11 @@ _log = structlog.get_logger(__name__)
 
 
 class Outgoing:
-    def __init__(
-        self, database: Database, options: DatabaseOptions, office: str, now: Callable[[], dt.datetime]
-    ) -> None:
+    def __init__(self, database: Database, options: DatabaseOptions, context: OfficeContext) -> None:
         self._database = database
-        self._office = office
+        self._office = context.name
+        self._say = context.say
+        now = context.now
         self._interval = options.interval_seconds
         self._folder = options.files and options.files / "out"
         self._documents = Claims(database, OUT_DOCUMENT, options, now)
@@ -93,7 +92,7 @@ class Outgoing:
             try:
                 await hand_in(claim, door)
             except Refused as exc:
-                await claims.answer(claim, {"state": "rejected", **_reasons(exc.code, exc.problems)})
+                await claims.answer(claim, {"state": "rejected", **self._reasons(exc.code, exc.problems)})
             return
         except Retryable as exc:
             wait = exc.after or wait
@@ -104,6 +103,15 @@ class Outgoing:
         with contextlib.suppress(GatewayError):  # then the end of the lease frees it
             await claims.put_off(claim, wait)
 
+    def _reasons(self, code: str, problems: Sequence[Problem]) -> dict[str, Any]:
+        """One line for each problem: field, code, sentence."""
+        code = code or (problems[0].code if problems else "")
+        lines = [f"{problem.field}: [{problem.code}] {self._say(problem)}".removeprefix(": ") for problem in problems]
+        return {
+            "problem_code": clipped(OUT_DOCUMENT.c.problem_code, code),
+            "problem_text": "\n".join(lines) or None,
+        }
+
     # --- documents ------------------------------------------------------------------------------------------------
 
     async def _submit(self, claim: Claim, door: Door) -> None:
@@ -112,7 +120,7 @@ class Outgoing:
         await self._check_files(claim.key, attachments)
         uploads = self._uploads(claim.key, attachments)
         submitted = await door.submit(self._office, f"database-{claim.key}", record, uploads)
-        answer = {"state": "taken", "submission_id": submitted.submission_id, **_reasons("", submitted.warnings)}
+        answer = {"state": "taken", "submission_id": submitted.submission_id, **self._reasons("", submitted.warnings)}
         if not await self._documents.answer(claim, answer, lambda c: _tell_receivers(c, claim.key, submitted)):
             _log.warning("claim lost before its answer", office=self._office, table=OUT_DOCUMENT.name)
 
@@ -186,7 +194,7 @@ class Outgoing:
             if exc.code != "not-found":
                 raise
             raise Refused([Problem("message_id", exc.code, "this office received no such document")]) from None
-        await self._statuses.answer(claim, {"state": "taken", "status_id": status_id, **_reasons("", ())})
+        await self._statuses.answer(claim, {"state": "taken", "status_id": status_id, **self._reasons("", ())})
 
 
 def _belonging(connection: Connection, out_id: str) -> tuple[list[Row], list[Row]]:
@@ -221,16 +229,6 @@ def _tell_receivers(connection: Connection, out_id: str, submitted: Submitted) -
         connection.execute(
             update(OUT_RECEIVER).where(*to_these).values(message_id=message["message_id"], axis=message["axis"])
         )
-
-
-def _reasons(code: str, problems: Sequence[Problem]) -> dict[str, Any]:
-    """One line for each problem: field, code, sentence."""
-    code = code or (problems[0].code if problems else "")
-    lines = [f"{problem.field}: [{problem.code}] {problem.message}".removeprefix(": ") for problem in problems]
-    return {
-        "problem_code": clipped(OUT_DOCUMENT.c.problem_code, code),
-        "problem_text": "\n".join(lines) or None,
-    }
 
 
 async def _file_chunks(path: Path) -> Chunks:

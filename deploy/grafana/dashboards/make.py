@@ -18,6 +18,7 @@ PANELS = (
     ("Stages done a second, by outcome", "timeseries", "ops", [("sum by (stage, outcome) (rate(lienthong_stage_seconds_count[5m]))", "{{stage}} {{outcome}}")]),
     ("Stage time, 95 of 100 below", "timeseries", "s", [("histogram_quantile(0.95, sum by (stage, le) (rate(lienthong_stage_seconds_bucket[5m])))", "{{stage}}")]),
     ("Rejections an hour, by reason", "timeseries", "none", [("sum by (reason) (increase(lienthong_rejections_total[1h]))", "{{reason}}")]),
+    ("Virus scans an hour, by verdict", "timeseries", "none", [("sum by (verdict) (increase(lienthong_antivirus_scans_total[1h]))", "{{verdict}}")]),
     ("Receipts that do not match, an hour", "timeseries", "none", [("sum by (axis) (increase(lienthong_receipt_mismatches_total[1h]))", "{{axis}}")]),
     ("Times of the law not met yet, by rule", "timeseries", "none", [("max by (rule, state) (lienthong_deadlines)", "{{rule}} {{state}}")]),
     ("Partners failing for", "timeseries", "s", [("max by (endpoint) (lienthong_endpoint_failing_seconds)", "{{endpoint}}")]),

@@ -20,6 +20,7 @@ from gateway.model import (
     Status,
     TraceHeader,
 )
+from tests.assets import make_edxml as assets
 
 SIGNATURE = (
     b'<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo></ds:SignedInfo></ds:Signature>'
@@ -41,7 +42,11 @@ def organ(code, name):
 
 STAFF = Staff("Văn thư", "Trần Thị Mẫu", "0900000000", "mau@mau.example", "PB01", "NV01")
 
-FILES = {"209": b"%PDF-1.7 first " * 1000, "210": b"%PDF-1.7 second" * 77 + b"x", "211": b""}
+FILES = {
+    "209": b"%PDF-1.7 first " * 1000 + assets.END_OF_PDF,
+    "210": b"%PDF-1.7 second" * 77 + assets.END_OF_PDF,
+    "211": b"",
+}
 
 
 def full_document(files=FILES):

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.edxml import names, sniff
 from gateway.edxml.findings import EdxmlError
+from gateway.edxml.look import Look
 from tests.assets import make_edxml as assets
 
 
@@ -134,3 +135,48 @@ def test_an_entry_without_a_name_is_an_entry_all_the_same():
 def test_numbers_stand_before_the_extension():
     assert names.numbered("a.b.pdf", 2) == "a.b (2).pdf"
     assert names.numbered("không", 3) == "không (3)"
+
+
+def looked_at(data, name="a.pdf", declared="application/pdf", piece=None):
+    passing = Look()
+    for start in range(0, len(data), piece or len(data) or 1):
+        passing.take(data[start : start + (piece or len(data))])
+    passing.end()
+    return passing.codes(name, declared)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000, None])
+def test_a_file_is_told_whole_or_cut_in_pieces_of_any_size(piece):
+    docx = assets.DOCX
+    assert looked_at(assets.PDF, piece=piece) == looked_at(docx, "a.docx", assets.WORD, piece) == []
+    assert looked_at(assets.PDF[:-20], piece=piece) == ["attachment-cut"]
+    assert looked_at(docx[:-30], "a.docx", assets.WORD, piece) == ["attachment-cut"]
+    assert looked_at(assets.zipped(b"x"), "a.xlsx", "application/zip", piece) == ["attachment-wrapped"]
+    assert looked_at(assets.zipped(b"x"), "a.zip", "application/zip", piece) == []
+    assert looked_at(b"", piece=piece) == []
+
+
+def test_really_made_pdfs_are_whole():
+    from mock_axis.pdf import SignedPdfs, draw
+
+    assert looked_at(draw(["Kính gửi"])) == []
+    assert looked_at(SignedPdfs().make(["Kính gửi"])) == []
+
+
+def test_a_zip_with_the_longest_comment_is_whole():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("1", b"x" * 100_000)
+        archive.writestr("2", b"y")
+        archive.comment = b"c" * 65_535
+    assert looked_at(buffer.getvalue(), "a.zip", "application/zip", 5000) == []
+
+
+def test_looking_holds_no_more_than_the_ends_of_a_file():
+    passing = Look()
+    for _ in range(200):
+        passing.take(bytes(64 << 10))
+    assert passing._held <= 3 * (64 << 10)
+    passing.end()
+    assert not passing._last
+    assert not passing._head

@@ -6,7 +6,7 @@ from gateway.edxml import parse
 from gateway.edxml.words import _VI
 from tests.assets import make_edxml as assets
 
-INSPECTED = {"type-mislabelled", "attachment-damaged", "zip-bomb", "zip-damaged"}
+INSPECTED = {"type-mislabelled", "attachment-cut", "attachment-damaged", "zip-bomb", "zip-damaged"}
 
 
 def feed_all(splitter, slices):

@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import hashlib
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,7 @@ from adapters.office.database.tables import (
     OUT_RECEIVER,
     OUT_STATUS,
 )
+from gateway import texts
 from gateway.errors import Busy, GatewayError, Refused
 from gateway.model import Problem, Staff
 from gateway.ports import OfficeContext, Submitted
@@ -144,6 +146,20 @@ async def test_a_refused_document_says_why_and_can_be_made_ready_again(stand):
         stand.sql("UPDATE lt_out_document SET subject = 'V/v', state = 'ready'")
         (row,) = await until(settled(stand, state="taken"))
     assert row["problem_code"] is None
+
+
+async def test_why_is_said_in_the_office_s_language(stand):
+    put(stand)
+    door = Door(Refused([Problem("to[0].code", "organ-unknown", "no route", {"organ": "H98"})], code="invalid"))
+    say = partial(texts.sentence, language="vi")
+    office = adapter.connect(stand.options, OfficeContext("so-noi-vu", stand.folder, {}, stand.now, say))
+    task = asyncio.create_task(office.run(door))
+    try:
+        (row,) = await until(settled(stand))
+    finally:
+        task.cancel()
+        await office.close()
+    assert row["problem_text"] == "to[0].code: [organ-unknown] " + texts.say("organ-unknown", "vi", organ="H98")
 
 
 @pytest.mark.parametrize(

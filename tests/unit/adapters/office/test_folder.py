@@ -5,10 +5,12 @@ import contextlib
 import datetime as dt
 import json
 import os
+from functools import partial
 
 import pytest
 
 from adapters.office import folder
+from gateway import texts
 from gateway.errors import Busy, GatewayError, Misconfigured, NeedsOperator, Refused
 from gateway.model import Attachment, Content, Document, Organ, Problem
 from gateway.ports import AttachmentSource, Event, Handover, OfficeContext, Submitted
@@ -144,6 +146,23 @@ async def test_a_ready_edxml_file_is_handed_in(root):
         told = result(await appears(root / "taken/ready/ready.result.json"))
     assert door.edxml == [b"<edXML/>"]
     assert told["messages"] == [{"message_id": "m-edxml"}]
+
+
+async def test_reasons_and_warnings_are_said_in_the_office_s_language(root):
+    say = partial(texts.sentence, language="vi")
+    office = folder.connect({"path": str(root), **QUICK}, OfficeContext("so", root, {}, lambda: NOW, say))
+    door = Door()
+    door.troubles = [
+        Refused([Problem("a", "file-missing", "no such file"), Problem("b", "no-words-for-it", "as found")])
+    ]
+    put(root, "cv-18", {"attachments": [{"name": "a.pdf"}]}, **{"a.pdf": b"pdf"})
+    task = asyncio.create_task(office.run(door))
+    try:
+        told = result(await appears(root / "rejected/cv-18/cv-18.result.json"))
+    finally:
+        task.cancel()
+    assert told["problems"][0]["message"].startswith("Không có tệp này")
+    assert told["problems"][1]["message"] == "as found"
 
 
 async def test_a_refused_record_lies_in_rejected_with_the_reasons(root):

@@ -1,0 +1,143 @@
+"""Viruses: every attachment is shown to the scanner, at the door and on the way in, before anything else opens it.
+
+An infected file is refused at the door, and held for an operator where it came from outside: it reaches no office, its
+bytes are kept, and the sender hears when the operator rejects it. What could not be examined is its own verdict, never
+taken for clean. Off by default, and then it costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from gateway.config import AntivirusSection
+from gateway.errors import Busy, NeedsOperator, Retryable, Unreachable
+from gateway.journal import Journal
+from gateway.model import Content, Problem
+from gateway.ports import Antivirus, Contents, Scanned, ScanVerdict
+from gateway.states import Message
+
+INFECTED = "infected"
+UNREACHABLE = "antivirus-unreachable"
+NOT_EXAMINED = "antivirus-not-examined"
+RETRY_SECONDS = 30.0
+_NOBODY = Scanned(ScanVerdict.UNREACHABLE, UNREACHABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Scans:
+    """What the scanner said of a document's attachments, in their order; nothing where none was asked."""
+
+    found: tuple[tuple[str, Scanned], ...] = ()
+    """Field and verdict."""
+    held: str | None = None
+    """Why it must wait for a person, where the policy says so of what was handed in."""
+
+    @property
+    def infected(self) -> tuple[Problem, ...]:
+        return tuple(
+            Problem(field, "attachment-infected", "carries a virus", {"virus": each.code})
+            for field, each in self.found
+            if each.verdict is ScanVerdict.INFECTED
+        )
+
+    @property
+    def warned(self) -> tuple[Problem, ...]:
+        return tuple(
+            Problem(field, "attachment-not-scanned", "was not scanned for viruses", {"reason": each.code})
+            for field, each in self.found
+            if each.verdict in {ScanVerdict.NOT_EXAMINED, ScanVerdict.UNREACHABLE}
+        )
+
+    @property
+    def more(self) -> dict[str, object]:
+        """For the message's erasable detail."""
+        found = [{"field": field, "verdict": each.verdict.value, "code": each.code} for field, each in self.found]
+        return {"antivirus": found} if found else {}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """For a journal entry, which stays for ever: verdicts and names of viruses."""
+        if not self.found:
+            return {}
+        facts = {"antivirus": " ".join(each.verdict.value for _, each in self.found)}
+        if names := dict.fromkeys(each.code for _, each in self.found if each.verdict is ScanVerdict.INFECTED):
+            facts["virus"] = " ".join(names)
+        return facts
+
+
+class Scanning:
+    def __init__(
+        self,
+        antivirus: Antivirus,
+        contents: Contents,
+        journal: Journal,
+        section: AntivirusSection,
+        count: Callable[[str], None],
+    ) -> None:
+        """`count` is told each verdict: a metric."""
+        self._antivirus = antivirus
+        self._contents = contents
+        self._journal = journal
+        self._section = section
+        self._count = count
+
+    async def at_the_door(self, attachments: Iterable[Content | None]) -> Scans:
+        """Raises `Busy` while the scanner cannot be asked, where the policy is to wait for it."""
+        held = list(attachments)
+        try:
+            scans = await self._scan(held)
+        except Unreachable as error:
+            if self._section.unreachable == "hold":
+                raise Busy(error.code, error.message, after=RETRY_SECONDS) from error
+            return _unscanned(held)
+        return Scans(scans.found, NOT_EXAMINED) if self._must_wait(scans) else scans
+
+    async def on_the_way_in(self, message: Message, attachments: Iterable[Content | None]) -> Scans:
+        """Raises `Retryable` while the scanner cannot be asked, and in the end does what the policy says; `NeedsOperator`
+        for what could not be examined, until a person has let it go on.
+        """
+        held = list(attachments)
+        try:
+            scans = await self._scan(held)
+        except Unreachable as error:
+            if message.attempts < self._section.attempts:
+                # No axis and no office is to blame: the document alone is put off.
+                raise Retryable(error.code, error.message) from error
+            if self._section.unreachable == "hold":
+                raise NeedsOperator(error.code, error.message) from error
+            return _unscanned(held)
+        if self._must_wait(scans) and not await self._released(message.message_id):
+            raise NeedsOperator(
+                NOT_EXAMINED, "; ".join(f"{each.field}: {each.facts['reason']}" for each in scans.warned)
+            )
+        return scans
+
+    async def _scan(self, attachments: Iterable[Content | None]) -> Scans:
+        named = [(f"attachments[{index}]", content) for index, content in enumerate(attachments) if content]
+        found = await asyncio.gather(*(self._one(content) for _, content in named))
+        return Scans(tuple(zip((field for field, _ in named), found, strict=True)))
+
+    async def _one(self, content: Content) -> Scanned:
+        try:
+            scanned = await self._antivirus.scan(content, self._contents.open(content))
+        except Unreachable:
+            self._count(ScanVerdict.UNREACHABLE)
+            raise
+        self._count(scanned.verdict)
+        return scanned
+
+    def _must_wait(self, scans: Scans) -> bool:
+        return self._section.unexamined == "hold" and bool(scans.warned) and not scans.infected
+
+    async def _released(self, message_id: str) -> bool:
+        """Whether a person has let it go on, unexamined as it is. What is infected is scanned again instead."""
+        return any(
+            entry.code == "released" and entry.facts.get("reason") == NOT_EXAMINED
+            for entry in await self._journal.timeline(message_id)
+        )
+
+
+def _unscanned(attachments: Iterable[Content | None]) -> Scans:
+    return Scans(tuple((f"attachments[{index}]", _NOBODY) for index, each in enumerate(attachments) if each))

@@ -36,6 +36,7 @@ from gateway.pipeline.outgoing import Outgoing
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.pdfs import Pdfs, Revocation
 from gateway.pipeline.pull import PullOffice
+from gateway.pipeline.recalls import Recalls
 from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner, StageFunction
 from gateway.ports import Axis, AxisContext, ListsSent, Office, OfficeContext, Timestamper
@@ -287,7 +288,8 @@ def _load(group: str, name: str, field: str) -> Any:
 async def running(settings: Settings) -> AsyncIterator[Running]:
     """The gateway at work. Wait for `Running.ended`: it never ends but by a fault that must end the process."""
     async with built(settings) as gateway, contextlib.AsyncExitStack() as stack:
-        api = office_app(gateway.door, gateway.journal, gateway.contents, settings, gateway.acts)
+        recalls = Recalls(gateway.journal, settings, gateway.now, gateway.runner.nudge)
+        api = office_app(gateway.door, gateway.journal, gateway.contents, settings, gateway.acts, recalls)
         operators = operators_app(
             gateway.metrics,
             **watched(

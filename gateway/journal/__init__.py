@@ -27,6 +27,7 @@ from gateway.journal.lookups import (
     twin_key,
 )
 from gateway.journal.partners import EndpointRow, KeyRow
+from gateway.journal.relations import Overdue, RecallRow, RelationRow
 
 __all__ = [
     "Answered",
@@ -47,8 +48,11 @@ __all__ = [
     "Missed",
     "NewSubmission",
     "OrganLine",
+    "Overdue",
     "Page",
+    "RecallRow",
     "ReceiptRow",
+    "RelationRow",
     "Reserved",
     "Running",
     "Stats",

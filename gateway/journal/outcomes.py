@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway.journal import chain, deadlines, keys, queries
+from gateway.journal import chain, deadlines, keys, queries, relations
 from gateway.journal.chain import Head
 from gateway.journal.rows import (
     MICROSECOND,
@@ -25,18 +25,17 @@ from gateway.states import (
     NEXT,
     AddDelivery,
     AnswerKey,
+    Concerns,
     ContentRef,
     Delivery,
-    Due,
     Effect,
     Entry,
     HandedOver,
     KeepReceipt,
     Message,
-    Met,
     NewMessage,
-    Numbered,
     Outcome,
+    RecallAnswered,
     SettleDelivery,
     State,
     stage_for,
@@ -162,7 +161,9 @@ def apply_effect(tx: Transaction, message: Message, effect: Effect, who: str, no
                 chain.append(tx, effect.message_id, Entry("handed-over", {"office": effect.office}), who, now)
         case AddDelivery():
             _add_delivery(tx, message_id, effect.delivery, message.direction, now)
-        case Due() | Met() | Numbered():
+        case Concerns() | RecallAnswered():
+            relations.enter(tx, message_id, effect, who, now)
+        case _:
             deadlines.mark(tx, message_id, effect)
 
 

@@ -29,9 +29,10 @@ from gateway.errors import Busy, Refused, Rejection, Retryable
 from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
 from gateway.pipeline import detail, intake_edxml
-from gateway.pipeline.checks import Targets, over, refuse, targets, untimely
+from gateway.pipeline.checks import Targets, over, refuse, targets, unfit, untimely
 from gateway.pipeline.directory import Directories, Looked, Roads
 from gateway.pipeline.duplicates import earlier
+from gateway.pipeline.earlier_sent import NOTHING, Earlier, EarlierSent
 from gateway.pipeline.pdfs import Looked as PdfsLooked
 from gateway.pipeline.pdfs import Pdfs
 from gateway.pipeline.record import Record, read, to_document
@@ -68,6 +69,8 @@ class _Handed:
     """Further detail: what the wire has no place for."""
     warnings: tuple[Problem, ...] = ()
     pdfs: PdfsLooked = field(default_factory=PdfsLooked)
+    earlier: Earlier = NOTHING
+    """What it does to documents handed in before."""
 
 
 class Intake:
@@ -92,6 +95,7 @@ class Intake:
         self._router = router
         self._directories = Directories(settings.axis, journal, now)
         self._deadlines = Deadlines(settings.working_time)
+        self._earlier = EarlierSent(journal, dt.timedelta(hours=settings.times.recall_hours), now)
         self._now = now
         self._accepted = accepted
         self._pdfs = pdfs
@@ -108,6 +112,7 @@ class Intake:
             roads = self._roads(targets(document), untimely(form, self._now()))
             listed = await self._listed(document, roads)
             twice = await earlier(self._journal, document, Direction.OUT, self._now())
+            concerned = await self._earlier.of(office, listed.document)
             self._need_room()
             attachments, warnings = await self._take(form, uploads, kept)
             pdfs = await self._look(office, attachments)
@@ -122,6 +127,7 @@ class Intake:
                 more={"deliver_by": form.deliver_by.isoformat()} if form.deliver_by else {},
                 warnings=(*listed.warnings, *twice, *warnings, *pdfs.told),
                 pdfs=pdfs,
+                earlier=concerned,
             )
         )
 
@@ -145,6 +151,7 @@ class Intake:
                 listed = await self._listed(subject, roads)
                 twice = await earlier(self._journal, subject, Direction.OUT, self._now())
                 subject, roads, warnings = listed.document, listed.roads, (*listed.warnings, *twice)
+            concerned = await self._earlier.of(office, subject)
             pdfs = await self._look(office, _attachments(subject))
         return await self._enter(
             _Handed(
@@ -156,6 +163,7 @@ class Intake:
                 expires=self._now() + self._default_life,
                 warnings=(*warnings, *pdfs.told),
                 pdfs=pdfs,
+                earlier=concerned,
             )
         )
 
@@ -163,7 +171,7 @@ class Intake:
 
     def _check_at_once(self, office: str, form: Record, document: Document) -> None:
         """What the record alone decides: form, limits, secrecy, whose organ it is."""
-        problems = check_document(document)
+        problems = [*check_document(document), *unfit(document)]
         if len(form.attachments) > self._limits.attachments:
             problems.append(over("attachments", "too-many", self._limits.attachments))
         refuse(problems)
@@ -332,10 +340,18 @@ class Intake:
             self._message(handed, message_id, submission, axis, handed.roads[axis]) for axis, message_id in ids.items()
         )
         entering = asyncio.ensure_future(
-            self._journal.accept(NewSubmission(handed.office, handed.key, handed.fingerprint, answer, messages))
+            self._journal.accept(
+                NewSubmission(handed.office, handed.key, handed.fingerprint, answer, messages, handed.earlier.withdrawn)
+            )
         )
         # Once begun it is carried through, whoever still waits for the answer.
-        kept = await asyncio.shield(entering)
+        try:
+            kept = await asyncio.shield(entering)
+        except Refused:
+            # What it is about has changed since it was looked up, or the key is another submission's.
+            await self._journal.release_key(handed.office, handed.key)
+            await self._discard(one.content for one in _attachments(handed.subject) if one.content)
+            raise
         if repeated := kept["submission"] != submission:
             # Another request with the key was answered while this one outlived its reservation.
             await self._discard(one.content for one in _attachments(handed.subject) if one.content)
@@ -376,7 +392,7 @@ class Intake:
             message,
             tuple(Delivery(organ, self._router.office_of(organ)) for organ in organs),
             tuple(ContentRef("attachment", one.content, one) for one in _attachments(subject) if one.content),
-            self._marks(subject, now),
+            (*self._marks(subject, now), *handed.earlier.marks(organs)),
             handed.pdfs.facts,
         )
 

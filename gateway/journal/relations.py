@@ -12,7 +12,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, or_, select, update
 
 from gateway.errors import Refused
 from gateway.journal import chain, queries
@@ -28,8 +28,21 @@ DONE = {Act.RECALL: "recall-asked", Act.UPDATE: "updated-by", Act.REPLACE: "repl
 SAID = {AGREED: "recall-agreed", DECLINED: "recall-declined"}
 WITHDRAWN = "withdrawn"
 
+
+def _one_of(column: ColumnElement[str], *states: State) -> ColumnElement[bool]:
+    # An IN list is expanded anew for each run, which statements compiled once are not.
+    return or_(*(column == state.value for state in states))
+
+
 _of = recall.c.message_id == bindparam("id")
-_open = or_(recall.c.answer.is_(None), recall.c.answer == DECLINED)
+_asker = message.alias("asker")
+_in_vain = (
+    select(_asker.c.message_id)
+    .where(_asker.c.message_id == recall.c.asked_by, _one_of(_asker.c.state, State.REJECTED, State.EXPIRED))
+    .correlate(recall)
+    .exists()
+)
+"""What was to ask for it never got there."""
 
 RELATE = Query(
     lambda new: new(relation).on_conflict_do_nothing(index_elements=("message_id", "earlier", "act")),
@@ -47,7 +60,7 @@ ASK = Query(
             name: stmt.excluded[name]
             for name in ("asked_by", "asked_at", "due_at", "answer", "answered_by", "answered_at", "late")
         },
-        where=recall.c.answer == DECLINED,
+        where=or_(recall.c.answer == DECLINED, recall.c.answer.is_(None) & or_(recall.c.late == 1, _in_vain)),
     ),
     *(column.name for column in recall.columns),
 )
@@ -60,10 +73,7 @@ ANSWER = Query(
     ),
     *("answer", "answered_by", "answered_at"),
 )
-RECALLS = Query(select(*recall.columns).where(_of).order_by(recall.c.organ))
-FROZEN = Query(
-    select(func.count()).select_from(recall).where(_of, or_(recall.c.answer.is_(None), recall.c.answer == AGREED))
-)
+RECALLS = Query(select(*recall.columns, _in_vain.label("in_vain")).where(_of).order_by(recall.c.organ))
 OVERDUE = Query(
     select(recall.c.message_id, recall.c.organ, recall.c.asked_by)
     .where(recall.c.answer.is_(None), recall.c.late == 0, recall.c.due_at <= bindparam("now"))
@@ -98,7 +108,7 @@ RECEIVED = Query(
         *_document,
         message.c.direction == "in",
         message.c.duplicate_of.is_(None),
-        message.c.state.not_in([State.ANNOUNCED.value, State.REJECTED.value]),
+        ~_one_of(message.c.state, State.ANNOUNCED, State.REJECTED),
     )
     .order_by(message.c.number)
 )
@@ -122,7 +132,7 @@ NEVER_TRIED = Query(
         # Packing asks nobody for anything; a call that is under way may be answered any moment.
         or_(
             message.c.state == State.ACCEPTED.value,
-            message.c.state.in_([State.PACKED.value, State.EXPIRED.value]) & message.c.holder.is_(None),
+            _one_of(message.c.state, State.PACKED, State.EXPIRED) & message.c.holder.is_(None),
         ),
     )
 )
@@ -147,13 +157,26 @@ class RecallRow:
     answered_by: str | None
     answered_at: dt.datetime | None
     late: bool
+    in_vain: bool
+    """What was to ask for it was rejected or expired on its way."""
 
     @property
-    def state(self) -> Literal["asked", "agreed", "declined", "unanswered"]:
-        """`unanswered` once its time is over."""
+    def state(self) -> Literal["asked", "agreed", "declined", "unanswered", "not-asked"]:
+        """`unanswered` once its time is over, `not-asked` where the asking never got there."""
         if self.answer is not None:
             return "agreed" if self.answer == AGREED else "declined"
+        if self.in_vain:
+            return "not-asked"
         return "unanswered" if self.late else "asked"
+
+    @property
+    def freezes(self) -> bool:
+        return self.state in {"asked", "agreed", "unanswered"}
+
+    @property
+    def closed(self) -> bool:
+        """Asking again would ask for nothing new."""
+        return self.state in {"asked", "agreed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +208,7 @@ def _concern(tx: Transaction, message_id: str, effect: Concerns, who: str, now: 
     if effect.act is Act.RECALL:
         facts["organs"] = " ".join(effect.organs)
         _ask(tx, earlier, message_id, effect, now)
-    elif earlier.direction is Direction.OUT and frozen(tx, effect.earlier):
+    elif earlier.direction is Direction.OUT and any(row.freezes for row in recalls(tx, effect.earlier)):
         raise refused("recalled", "business")
     chain.append(tx, message_id, Entry(DOES[effect.act], {"message_id": effect.earlier}), who, now)
     chain.append(tx, effect.earlier, Entry(DONE[effect.act], facts), who, now)
@@ -271,14 +294,11 @@ def of_message(tx: Transaction, message_id: str) -> list[RelationRow]:
 
 def recalls(tx: Transaction, message_id: str) -> list[RecallRow]:
     return [
-        RecallRow(organ, by, time(asked), maybe_time(due), said, said_by, maybe_time(said_at), bool(late))
-        for _, organ, by, asked, due, said, said_by, said_at, late in tx.all(RECALLS, {"id": message_id})
+        RecallRow(
+            organ, by, time(asked), maybe_time(due), said, said_by, maybe_time(said_at), bool(late), bool(in_vain)
+        )
+        for _, organ, by, asked, due, said, said_by, said_at, late, in_vain in tx.all(RECALLS, {"id": message_id})
     ]
-
-
-def frozen(tx: Transaction, message_id: str) -> bool:
-    row = tx.one(FROZEN, {"id": message_id})
-    return bool(row and row[0])
 
 
 def overdue(tx: Transaction, now: int, limit: int) -> list[Overdue]:

@@ -18,7 +18,7 @@ from gateway.model import Direction, Document, Problem, ResponseFor, Status
 from gateway.pipeline.checks import refuse
 from gateway.rules.duplicates import numbered
 from gateway.rules.statuses import RETURNED
-from gateway.states import AGREED, ASKED_BACK, Act, Concerns, Message
+from gateway.states import ASKED_BACK, Act, Concerns, Message
 
 ACTS = {1: Act.RECALL, 2: Act.UPDATE, 3: Act.REPLACE}
 
@@ -72,7 +72,7 @@ class EarlierSent:
         for message in found:
             if message.sent_at is None:
                 raise _conflict("not-sent")
-            if any(row.answer in {None, AGREED} for row in await self._journal.recalls(message.message_id)):
+            if any(row.freezes for row in await self._journal.recalls(message.message_id)):
                 raise _conflict("recalled")
         return Earlier(act, tuple((message.message_id, ()) for message in found))
 

@@ -24,7 +24,6 @@ from gateway.pipeline import detail, notices
 from gateway.pipeline.checks import refuse
 from gateway.rules.statuses import RETURNED
 from gateway.states import (
-    AGREED,
     ASKED_BACK,
     Act,
     Concerns,
@@ -135,7 +134,7 @@ class Recalls:
             if document.sent_at is None:
                 raise _conflict("being-sent")
             rows = await self._journal.recalls(document.message_id)
-            asked = {row.organ for row in rows if row.answer in {None, AGREED}}
+            asked = {row.organ for row in rows if row.closed}
             asked_before = asked_before or bool(asked)
             wanting = [each for each in to if each.organ not in asked or receivers is not None]
             born += [self._status(office, document, each, reason) for each in wanting if each.status != RETURNED]

@@ -55,8 +55,9 @@ class RecallAnswer(Shown):
 
     organ: str
     """Code of the organ that has it."""
-    state: Literal["asked", "agreed", "declined", "unanswered"]
-    """`agreed`: destroyed there, it says (15); `declined` (16); `unanswered`: its time is over, and it may still answer."""
+    state: Literal["asked", "agreed", "declined", "unanswered", "not-asked"]
+    """`agreed`: destroyed there, it says (15); `declined` (16); `unanswered`: its time is over, and it may still answer;
+    `not-asked`: what was to ask for it never got there."""
     asked_by: str
     """Message id of what asks for it: a status 13, or a document of type 1."""
     asked_at: dt.datetime

@@ -40,6 +40,7 @@ from gateway.pipeline.pdfs import Pdfs, Revocation
 from gateway.pipeline.pull import PullOffice
 from gateway.pipeline.purging import Purging
 from gateway.pipeline.quarantine import Quarantine
+from gateway.pipeline.recalls import Recalls
 from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner, StageFunction
 from gateway.pipeline.scanning import Scanning
@@ -312,7 +313,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     """The gateway at work. Wait for `Running.ended`: it never ends but by a fault that must end the process."""
     async with built(settings) as gateway, contextlib.AsyncExitStack() as stack:
         await gateway.purging.replay()  # before anybody can ask: a restored backup may hold what was purged
-        api = office_app(gateway.door, gateway.journal, gateway.contents, settings, gateway.acts)
+        recalls = Recalls(gateway.journal, settings, gateway.now, gateway.runner.nudge)
+        api = office_app(gateway.door, gateway.journal, gateway.contents, settings, gateway.acts, recalls)
         operators = operators_app(
             gateway.metrics,
             **watched(

@@ -155,6 +155,8 @@ class Times(_Section):
     """How long a message may wait for its receipt."""
     chase_hours: Hours = 24
     """How long after `sent` a document may stay unanswered before it is closed as unanswered."""
+    recall_hours: Hours = 72
+    """How long an organ may leave a recall unanswered before its sender is told so; the law sets no time."""
     lease_seconds: Seconds = 120.0
     """How long claimed work is ours; after a crash it is taken up again after this time."""
     longest_call_seconds: Seconds = 90.0

@@ -294,7 +294,7 @@ class Event:
 
     type: str
     """`document.received`, `status.received`, `message.rejected`, `message.expired`, `message.late`,
-    `deadline.missed`, `urgent.unconfirmed`."""
+    `deadline.missed`, `urgent.unconfirmed`, `recall.asked`, `recall.unanswered`."""
     message_id: str
     at: dt.datetime
     data: Mapping[str, Any]

@@ -90,7 +90,7 @@ NEXT: Mapping[State, frozenset[State]] = {
     State.RECEIVED: frozenset({State.CONFIRMED, State.REJECTED}),
     State.CONFIRMED: frozenset({State.TRUSTED, State.CLOSED, State.REJECTED}),
     State.TRUSTED: frozenset({State.CLOSED, State.REJECTED}),
-    State.EXPIRED: frozenset({State.SENT}),
+    State.EXPIRED: frozenset({State.SENT, State.REJECTED}),
     State.CLOSED: frozenset(),
     State.REJECTED: frozenset(),
 }
@@ -178,7 +178,7 @@ class NewMessage:
     message: Message
     deliveries: tuple[Delivery, ...] = ()
     contents: tuple[ContentRef, ...] = ()
-    marks: tuple[Due | Numbered, ...] = ()
+    marks: tuple[Due | Numbered | Concerns, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     """Further facts for its first entry, e.g. the verdicts on its PDFs."""
 
@@ -283,6 +283,8 @@ class Purge:
     message_id: str
     reason: str
     """A code, kept in the entry and in the ledger."""
+    once_given_back: bool = False
+    """Only when each of our organs that had it has agreed to a recall: one's word does not take it from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +298,48 @@ class Cleared:
     """Whom the machine knows them as."""
     counts_as: str
     """What must differ from the other person's, beside the name."""
+
+
+ASKED_BACK = "13"
+AGREED = "15"
+DECLINED = "16"
+"""The codes of a recall and its answers; what all codes mean is in `gateway.rules.statuses`."""
+
+
+class Act(StrEnum):
+    """What a message does to an earlier document."""
+
+    RECALL = "recall"
+    UPDATE = "update"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Concerns:
+    """That the message recalls, updates or replaces an earlier one. Of ours the journal refuses it where it is frozen."""
+
+    earlier: str
+    """Its message id."""
+    act: Act
+    organs: tuple[str, ...] = ()
+    """Of a recall: those it is asked back from; of a received document our own."""
+    due_at: dt.datetime | None = None
+    """When a recall that nobody answered is shown as such."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecallAnswered:
+    """What an organ says to a recall; nothing where it was not asked. Kept once: only a refusal may still turn."""
+
+    message_id: str
+    """Of the document asked back."""
+    organ: str
+    code: str
+    """15 or 16."""
+    by: str
+    """Message id of the status that says so."""
+    demanded: bool = False
+    """Refuse the whole unit where no recall waits for it: our own office's word, which must not contradict itself."""
 
 
 Effect = (
@@ -312,6 +356,8 @@ Effect = (
     | Erase
     | Purge
     | Cleared
+    | Concerns
+    | RecallAnswered
 )
 
 

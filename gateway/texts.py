@@ -329,7 +329,53 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     # --- statuses
     "not-a-document": ("Chỉ báo trạng thái cho văn bản.", "Statuses are about documents."),
     "status-code": ("Mã trạng thái phải là một trong: {codes}.", "The code must be one of: {codes}."),
-    "reason-required": ("Trả lại văn bản phải kèm lý do.", "A returned document needs a reason."),
+    "reason-required": ("Phải kèm lý do.", "A reason is needed."),
+    # --- recalls, updates, replacements
+    "not-of-this-kind": (
+        "Loại văn bản này (mới, thu hồi, cập nhật, thay thế) không dùng giá trị này.",
+        "This does not go with this kind of document (new, recall, update, replacement).",
+    ),
+    "earlier-unnamed": (
+        "Phải nêu mã định danh văn bản, hoặc số, ký hiệu và ngày của văn bản bị thu hồi.",
+        "Name the document to recall: its DocumentId, or its number, notation and date.",
+    ),
+    "earlier-unknown": (
+        "Cơ quan gửi này chưa gửi văn bản nào như vậy qua phần mềm của bạn.",
+        "Your office sent no such document from this organ.",
+    ),
+    "earlier-differs": (
+        "Đây là văn bản khác với văn bản trong địa chỉ yêu cầu.",
+        "This is another document than the one in the request's address.",
+    ),
+    "not-a-receiver": ("Văn bản không được gửi đến cơ quan này.", "The document did not go to this organ."),
+    "not-sent": (
+        "Văn bản chưa được gửi đi; hãy thu hồi toàn bộ (by: status) để hủy việc gửi, hoặc chờ gửi xong.",
+        "It has not been sent: withdraw all of it by a recall (by: status), or wait until it is sent.",
+    ),
+    "being-sent": (
+        "Văn bản đang được gửi, chưa rõ đã đến trục hay chưa; hãy thử lại sau.",
+        "It is being sent, and may or may not be there: try again later.",
+    ),
+    "nothing-to-recall": (
+        "Không còn nơi nào giữ văn bản để thu hồi.",
+        "Nobody has it who could be asked: it was refused or returned.",
+    ),
+    "already-recalled": (
+        "Đã yêu cầu thu hồi văn bản này; đang chờ trả lời hoặc bên nhận đã đồng ý.",
+        "It was asked back already; the receiver has not answered yet, or has agreed.",
+    ),
+    "recalled": (
+        "Văn bản đang bị thu hồi nên không thể cập nhật hay thay thế.",
+        "It is being recalled: it can be neither updated nor replaced.",
+    ),
+    "recall-not-asked": (
+        "Không có yêu cầu thu hồi nào để trả lời.",
+        "Nobody asked for it back: there is no recall to answer.",
+    ),
+    "recall-answered": (
+        "Đã trả lời yêu cầu thu hồi; không thể nói khác đi.",
+        "The recall was answered already; what was said stands.",
+    ),
 }
 
 

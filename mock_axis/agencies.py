@@ -12,12 +12,12 @@ import hashlib
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mock_axis import edxml_signature, edxml_writing, mailbox
 from mock_axis.edxml_reading import EdxmlReader, Read
-from mock_axis.edxml_writing import Attachment, Letter, Notice, Organ
+from mock_axis.edxml_writing import Attachment, Change, Letter, Notice, Organ
 from mock_axis.keys import Key, KeyRing, Trust
 from mock_axis.mailbox import Mailbox, Message, Routing
 from mock_axis.store import PIECE, Transaction
@@ -42,6 +42,8 @@ class Habits:
 
     answers: tuple[str, ...] = ("01",)
     """Statuses given to each document got, the first at once."""
+    recall: str = "15"
+    """The status given to each 13 got, 15 or 16; empty: agencies that never react."""
     every_seconds: float = 1.0
     """Between one status and the next."""
     reasons: dict[str, str] = field(default_factory=dict)
@@ -74,9 +76,12 @@ class Agencies:
         self, read: Read, agencies: Sequence[str], now: dt.datetime
     ) -> tuple[tuple[float, str, str, str], ...]:
         """The statuses that these agencies will give: (due, agency, status code, description)."""
+        habits = self.habits
+        if read.status_code == "13" and habits.recall:
+            due = now.timestamp() + habits.every_seconds
+            return tuple((due, agency, habits.recall, self._sentence(habits.recall)) for agency in agencies)
         if read.kind != "document":
             return ()
-        habits = self.habits
         return tuple(
             (now.timestamp() + number * habits.every_seconds, agency, code, self._sentence(code))
             for agency in agencies
@@ -132,6 +137,10 @@ class Agencies:
         reader.feed(file)
         return await self._put(agency, reader.close(), file, len(file), hashlib.sha256(file).hexdigest(), task_id)
 
+    async def recall(self, agency: str, about: Message, reason: str) -> list[str]:
+        """Ask each of its receivers for a letter back; the axis ids of the statuses 13."""
+        return [await self.report(agency, replace(about, to=(organ,)), "13", reason) for organ in about.to]
+
     async def send(self, letter: Letter) -> Message:
         """Put a signed document of an agency into the mailboxes of its receivers. Raises `LookupError`."""
         now = self._now()
@@ -181,7 +190,7 @@ class Agencies:
 
     def letter(
         self, agency: str, to: Sequence[str], subject: str, attachments: Sequence[Attachment], *, priority: int = 0,
-        number: str = "", document_id: str = "",
+        number: str = "", document_id: str = "", change: Change | None = None,
     ) -> Letter:  # fmt: skip
         """A letter with what the caller left out filled in. Raises `LookupError` for an agency not known."""
         if agency not in self.names:
@@ -196,6 +205,7 @@ class Agencies:
             priority=priority,
             attachments=attachments,
             document_id=document_id,
+            change=change,
         )
 
 

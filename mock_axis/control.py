@@ -2,9 +2,11 @@
 
 GET /state  GET /messages  GET /receipts  GET /counts        what it holds (JSON)
 GET|PUT /faults                                              {"faults": ["reply-lost:SendDocument:0.2"], "seed": 7}
-GET|PUT /behaviour                                           {"deduplicates": true, "finds": true, "answers": ["01"]}
+GET|PUT /behaviour                                           {"deduplicates": true, "finds": true, "answers": ["01"], "recall": "15"}
 POST /clock                                                  {"offset_seconds": 600}
 POST /agencies/{code}/send                                   JSON, or multipart: `letter` (JSON), then files
+    "change": {"type": 1 | 2 | 3, "reason": …, "document_ids": […]} makes it a recall, an update, a replacement
+POST /agencies/{code}/recall                                 {"document_id": …, "reason": …}: status 13 for one it sent
 POST /agencies/{code}/status                                 {"document_id": …, "code": "03", "description": …}
 """
 
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import BodyPartReader, web
 
 from mock_axis import mailbox
-from mock_axis.edxml_writing import Attachment
+from mock_axis.edxml_writing import Attachment, Change
 from mock_axis.faults import BadRule
 from mock_axis.mailbox import Message
 
@@ -51,6 +53,7 @@ class Control:
         app.router.add_post("/clock", self._clock)
         app.router.add_post("/agencies/{code}/send", self._send)
         app.router.add_post("/agencies/{code}/status", self._status)
+        app.router.add_post("/agencies/{code}/recall", self._recall)
         return app
 
     # --- looking ---
@@ -89,6 +92,7 @@ class Control:
                 "xop": switches.xop,
                 "answers": list(habits.answers),
                 "every_seconds": habits.every_seconds,
+                "recall": habits.recall,
             }
         )
 
@@ -99,6 +103,8 @@ class Control:
                 setattr(self._mock.switches, name, bool(table[name]))
         if "answers" in table:
             self._mock.habits.answers = tuple(str(code) for code in table["answers"])
+        if "recall" in table:
+            self._mock.habits.recall = str(table["recall"])
         if "every_seconds" in table:
             self._mock.habits.every_seconds = float(table["every_seconds"])
         return await self._get_behaviour(request)
@@ -123,9 +129,22 @@ class Control:
                 priority=int(table.get("priority", 0)),
                 number=str(table.get("number", "")),
                 document_id=str(table.get("document_id", "")),
+                change=_change(table),
             )
             sent = await agencies.send(letter)
         return web.json_response(_summary(sent), status=201)
+
+    async def _recall(self, request: web.Request) -> web.Response:
+        table = await _table(request)
+        agency, document_id = request.match_info["code"], str(table["document_id"])
+        held = await self._mock.mailbox.ask(lambda tx: mailbox.messages(tx, -1))
+        about = [
+            each for each in held if (each.system, each.document_id, each.kind) == (agency, document_id, "document")
+        ]
+        if not about:
+            raise LookupError("that agency sent no such document")
+        asked = await self._mock.agencies.recall(agency, about[-1], str(table.get("reason", "")))
+        return web.json_response({"axis_ids": asked}, status=201)
 
     async def _status(self, request: web.Request) -> web.Response:
         table = await _table(request)
@@ -210,6 +229,14 @@ def _summary(message: Message) -> dict[str, Any]:
         "status_code": message.status_code,
         "at": message.at,
     }
+
+
+def _change(table: dict[str, Any]) -> Change | None:
+    if "change" not in table:
+        return None
+    said = table["change"]
+    document_ids = [str(each) for each in said["document_ids"]]
+    return Change(int(said["type"]), str(said.get("reason", "")), document_ids, [str(organ) for organ in table["to"]])
 
 
 async def _table(request: web.Request) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mock_axis import account, pki
+from mock_axis import account, demo_changes, pki
 from mock_axis.account import Account
 from mock_axis.office import Faults, SampleOffice
 from mock_axis.office_client import NotTaken
@@ -84,10 +84,14 @@ async def _demo(folder: Path, documents: int, *, as_json: bool) -> bool:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     ) as bar:
         async with _set_up(folder, bar) as stage:
-            await _exchange(stage, documents, bar)
+            pdf = await _exchange(stage, documents, bar)
             secrets = await _try_secrets(stage)
+            made = await demo_changes.make(
+                stage.office, stage.scene.control_url, documents, pdf, patience=PATIENCE_SECONDS
+            )
             drawn = await _wait_for_all(stage, bar)
-            result = await _result(stage, drawn, secrets, time.monotonic() - began)
+            changes = await demo_changes.completed(stage.office, stage.scene.control_url, made, PATIENCE_SECONDS)
+            result = await _result(stage, drawn, secrets, changes, time.monotonic() - began)
             journeys = await _journeys(stage)
             bar.stop()
             if as_json:
@@ -139,8 +143,8 @@ async def _set_up(folder: Path, bar: Progress) -> AsyncIterator[Stage]:
             await asyncio.gather(*clerks, return_exceptions=True)
 
 
-async def _exchange(stage: Stage, documents: int, bar: Progress) -> None:
-    """The office sends `documents`, the agencies half as many."""
+async def _exchange(stage: Stage, documents: int, bar: Progress) -> bytes:
+    """The office sends `documents`, the agencies half as many. Another signed PDF, for what comes next."""
     pdfs = await asyncio.to_thread(lambda: SignedPdfs().pool(min(documents, 8), size=20_000))
     agencies = list(pki.AGENCIES)
     outgoing = bar.add_task("The office hands in signed documents", total=documents)
@@ -171,6 +175,7 @@ async def _exchange(stage: Stage, documents: int, bar: Progress) -> None:
             if number % 2:
                 group.create_task(write(number, session))
             await asyncio.sleep(0.01)
+    return pdfs.deal()
 
 
 async def _try_secrets(stage: Stage) -> list[str]:
@@ -213,7 +218,9 @@ async def _settled(stage: Stage) -> bool:
     return all(line["state"] == "closed" for line in status["messages"])
 
 
-async def _result(stage: Stage, drawn: Account, secrets: list[str], seconds: float) -> dict[str, Any]:
+async def _result(
+    stage: Stage, drawn: Account, secrets: list[str], changes: tuple[int, int], seconds: float
+) -> dict[str, Any]:
     recounted = await _recount(stage.scene.folder)
     verified = await _chain_holds(stage.scene)
     office = await stage.office.state()
@@ -229,6 +236,8 @@ async def _result(stage: Stage, drawn: Account, secrets: list[str], seconds: flo
         "receipts_verified": recounted["verified"] + recounted["inside"],
         "receipts_bad": len(recounted["bad"]),
         "receipts_missing": len(recounted["missing"]),
+        "recalls": changes[0],
+        "updates": changes[1],
         "settled": await _settled(stage),
         "secrets_rejected": len(refused),
         "journal_verified": verified,
@@ -238,7 +247,11 @@ async def _result(stage: Stage, drawn: Account, secrets: list[str], seconds: flo
     }
     bad = ("lost", "doubled", "receipts_bad", "receipts_missing")
     result["kept"] = (
-        result["settled"] and verified and len(refused) == len(SECRETS) and not any(result[name] for name in bad)
+        result["settled"]
+        and verified
+        and len(refused) == len(SECRETS)
+        and changes == (2, 2)
+        and not any(result[name] for name in bad)
     )
     return result
 
@@ -272,13 +285,13 @@ async def _journeys(stage: Stage) -> list[Mapping[str, Any]]:
 
 def _show(console: Console, result: Mapping[str, Any], journeys: list[Mapping[str, Any]]) -> None:
     table = Table(title="Each document's journey", title_justify="left")
-    for column in ("document", "state", "proof", "to → status"):
+    for column in ("document", "state", "proof", "to → status", "changed"):
         table.add_column(column, no_wrap=True, overflow="ignore")
     table.add_column("steps", overflow="fold")
     for each in journeys:
         arrived = "\n".join(f"{one['organ']} → {one['status'] or '…'}" for one in each["deliveries"])
         steps = " ".join(_steps([entry["code"] for entry in each["timeline"]]))
-        table.add_row(each["code"], each["state"], each["proof"] or "", arrived, steps)
+        table.add_row(each["code"], each["state"], each["proof"] or "", arrived, _changed(each), steps)
     console.print(table)
     struck = ", ".join(f"{' '.join(rule.split(':')[:2])} {count}" for rule, count in result["faults_struck"].items())
     console.print(f"Faults of the axis that struck: {struck}; webhooks the office lost: {result['webhooks_lost']}.")
@@ -288,9 +301,21 @@ def _show(console: Console, result: Mapping[str, Any], journeys: list[Mapping[st
         f"doubled {result['doubled']}; {result['receipts_verified']} receipts verified again, "
         f"{result['receipts_bad']} bad, {result['receipts_missing']} missing; "
         f"{result['secrets_rejected']} state secrets refused at the door; "
+        f"recalls {result['recalls']}, updates {result['updates']}; "
         f"journal {'verified' if result['journal_verified'] else 'NOT verified'}; {result['seconds']} s[/{colour}]"
     )
     console.print("Counted from what the mock axis and the sample offices hold, not from the gateway's own books.")
+
+
+def _changed(each: Mapping[str, Any]) -> str:
+    """What it does to an earlier document, and what was done to it."""
+    done = [f"{one['organ']} {one['state']}" for one in each["recalls"]]
+    done += [
+        f"{one['act']}s an earlier one" if one["message_id"] == each["message_id"] else f"{one['act']}d"
+        for one in each["relations"]
+        if one["act"] != "recall"
+    ]
+    return "\n".join(done)
 
 
 def _steps(codes: list[str]) -> list[str]:

@@ -1,7 +1,8 @@
 """The signature inside an edXML file, as an agency makes it and as an agency checks it.
 
-SignedInfo covers a `ds:Manifest` alone; the Manifest's lines name MessageHeader and edXMLManifest (exclusive C14N)
-and each attachment by its raw bytes. TraceHeaderList is never signed.
+SignedInfo covers a `ds:Manifest` alone; the Manifest's lines name MessageHeader, edXMLManifest and, of a recall, update
+or replacement, Bussiness (exclusive C14N), and each attachment by its raw bytes. The rest of TraceHeaderList is never
+signed.
 """
 
 from __future__ import annotations
@@ -13,20 +14,29 @@ from collections.abc import Sequence
 from lxml import etree
 
 from mock_axis import xmlsig
-from mock_axis.edxml_reading import Read, child, find_header
+from mock_axis.edxml_reading import Read, child, find_header, local, value
 from mock_axis.keys import Key, Trust, valid_at
 from mock_axis.xmlsig import DS, EXC_C14N, BadSignature, Reference, Target
 
 HEADER = "edxml:MessageHeader"
 BODY = "edxml:edXMLManifest"
+BUSINESS = "edxml:Bussiness"
 _ID = "signed-parts"
 
 
-def sign(header: bytes, manifest: bytes | None, attachments: Sequence[tuple[str, str]], key: Key) -> str:
-    """`header`, `manifest`: the two elements in exclusive C14N; attachments: (content id, SHA-256 in hex)."""
+def sign(
+    header: bytes,
+    manifest: bytes | None,
+    attachments: Sequence[tuple[str, str]],
+    key: Key,
+    business: bytes | None = None,
+) -> str:
+    """The elements in exclusive C14N, `business` where it is no new document; attachments: (content id, SHA-256 in hex)."""
     lines = [Target(HEADER, hashlib.sha256(header).digest())]
     if manifest is not None:
         lines.append(Target(BODY, hashlib.sha256(manifest).digest()))
+    if business is not None:
+        lines.append(Target(BUSINESS, hashlib.sha256(business).digest()))
     lines += [Target(f"cid:{name}", bytes.fromhex(digest), ()) for name, digest in attachments]
     inside = f' Id="{_ID}">{"".join(map(xmlsig.reference_xml, lines))}</ds:Manifest>'
     digest = hashlib.sha256(f'<ds:Manifest xmlns:ds="{DS}"{inside}'.encode()).digest()
@@ -81,6 +91,8 @@ def _check_lines(root: etree._Element, header: etree._Element, manifest: etree._
     body = next((e for e in root.iter() if e.tag == f"{{{etree.QName(root).namespace}}}edXMLManifest"), None)
     if body is not None:
         parts[BODY] = body
+    if (acts := _business(header)) is not None:
+        parts[BUSINESS] = acts
     attachments = {f"cid:{name}": digest for name, digest in read.attachments}
     if len(lines) != len(by_uri) or len(attachments) != len(read.attachments):
         raise BadSignature("a part is named twice")
@@ -91,6 +103,14 @@ def _check_lines(root: etree._Element, header: etree._Element, manifest: etree._
     for uri, digest in attachments.items():
         if by_uri[uri].transforms or by_uri[uri].digest.hex() != digest:
             raise BadSignature("an attachment was changed")
+
+
+def _business(header: etree._Element) -> etree._Element | None:
+    """The element that makes of the file a recall, update or replacement; None for a new document."""
+    said = [e for e in header.iter() if local(e) in {"Bussiness", "Business"} and value(e, "BussinessDocType") != "0"]
+    if len(said) > 1:
+        raise BadSignature("Bussiness stands twice")
+    return said[0] if said and value(said[0], "BussinessDocType") else None
 
 
 def _fits(line: Reference, part: etree._Element | None) -> None:

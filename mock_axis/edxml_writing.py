@@ -54,6 +54,17 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A recall (1), an update (2) or a replacement (3) of earlier letters."""
+
+    type: int
+    reason: str
+    document_ids: Sequence[str]
+    organs: Sequence[str] = ()
+    """Of a replacement: who had the old letter."""
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A document that an agency writes."""
 
@@ -68,6 +79,8 @@ class Letter:
     attachments: Sequence[Attachment] = field(default_factory=tuple)
     document_id: str = ""
     """Empty: made of sender, date and code."""
+    change: Change | None = None
+    """What it does to earlier letters; None for a new one."""
 
     @property
     def code(self) -> str:
@@ -98,12 +111,14 @@ def document(letter: Letter, key: Key) -> Iterator[bytes]:
     header = _document_header(letter)
     manifest = _element("edXMLManifest", _references(ids, letter.attachments), ' version="1.0"')
     digests = [(name, attachment.sha256()) for name, attachment in zip(ids, letter.attachments, strict=True)]
-    signature = edxml_signature.sign(_alone(header), _alone(manifest), digests, key)
+    business = _business(letter.change)
+    signed = _alone(business) if letter.change else None
+    signature = edxml_signature.sign(_alone(header), _alone(manifest), digests, key, signed)
     now = dt.datetime.now(VIETNAM)
     trace = _element(
         "TraceHeaderList",
         _element("TraceHeader", _leaf("OrganId", letter.sender.code) + _leaf("Timestamp", f"{now:%Y/%m/%d %H:%M:%S}"))
-        + _element("Bussiness", _leaf("BussinessDocType", "0")),
+        + business,
     )
     yield _start(_element("edXMLHeader", header + trace + signature) + _element("edXMLBody", manifest))
     yield b"<AttachmentEncoded>"
@@ -168,8 +183,33 @@ def _document_header(letter: Letter) -> str:
         + _leaf("Subject", letter.subject)
         + _leaf("Content", letter.subject)
         + _element("SignerInfo", _leaf("Competence", "") + _leaf("Position", "") + _leaf("FullName", "Trần Thị Mẫu"))
-        + _element("OtherInfo", other),
+        + _element("OtherInfo", other)
+        + _recalled(letter),
     )
+
+
+def _recalled(letter: Letter) -> str:
+    change = letter.change
+    if change is None or change.type != 1:
+        return ""
+    return "".join(
+        _element("ResponseFor", _leaf("OrganId", letter.sender.code) + _leaf("DocumentId", document_id))
+        for document_id in change.document_ids
+    )
+
+
+def _business(change: Change | None) -> str:
+    if change is None:
+        return _element("Bussiness", _leaf("BussinessDocType", "0"))
+    kind = _leaf("BussinessDocType", str(change.type)) + _leaf("BussinessDocReason", change.reason)
+    if change.type == 2:
+        info = _element("BussinessDocumentInfo", _leaf("DocumentInfo", "1") + _leaf("DocumentReceiver", "0"))
+        kind = _leaf("DocumentId", change.document_ids[0]) + kind + info
+    if change.type == 3:
+        organs = _element("OrganIdList", "".join(_leaf("OrganId", organ) for organ in change.organs))
+        old = (_element("ReplacementInfo", _leaf("DocumentId", each) + organs) for each in change.document_ids)
+        kind += _element("ReplacementInfoList", "".join(old))
+    return _element("Bussiness", kind)
 
 
 def _references(ids: Sequence[str], attachments: Sequence[Attachment]) -> str:

@@ -114,8 +114,13 @@ class SampleOffice:
 
     # --- handing in ---
 
-    async def send(self, key: str, record: Mapping[str, Any], files: Sequence[File] = ()) -> dict[str, Any]:
-        """Hand in under `key`; after a restart the same call goes on where it was. Raises `NotTaken`, `NoAnswer`."""
+    async def send(
+        self, key: str, record: Mapping[str, Any], files: Sequence[File] = (), *, act: str = "", earlier: str = ""
+    ) -> dict[str, Any]:
+        """Hand in under `key`, as an update or replacement (`act`) of an `earlier` message where so asked.
+
+        After a restart the same call goes on where it was. Raises `NotTaken`, `NoAnswer`.
+        """
         digests = await asyncio.to_thread(lambda: [file.sha256() for file in files])
         known = await self.store.begin(key, str(record.get("document_id", "")), digests)
         if known is not None:
@@ -123,7 +128,10 @@ class SampleOffice:
                 raise NotTaken(known["status"], known)
             return known
         try:
-            answer = await self.client.submit(key, record, files)
+            if act:
+                answer = await self.client.change(act, earlier, key, record, files)
+            else:
+                answer = await self.client.submit(key, record, files)
         except NotTaken as exc:
             await self.store.answered(key, exc.status, exc.problem)
             raise
@@ -158,7 +166,12 @@ class SampleOffice:
                 await self.store.keep_reported(message_id, code)
 
             done += await self._for_each(await self.store.not_reported(code, 1000), report)
-        return done
+        return done + await self._for_each(await self.store.not_answered(1000), self._give_back)
+
+    async def _give_back(self, message_id: str) -> None:
+        """A document is asked back: destroy it, and say so (15)."""
+        await self.client.report(message_id, "15", "Đã hủy")
+        await self.store.keep_answered(message_id)
 
     async def pull(self, limit: int = 100) -> int:
         """Take what waits in the inbox, as an office that cannot listen does; returns how much there was."""
@@ -175,6 +188,8 @@ class SampleOffice:
                 "about": detail.get("about", ""),
             }
             event = detail.get("event", "message.notice") if kind == "notice" else f"{kind}.received"
+            if kind == "status" and detail.get("act") == "recall":
+                event, told["about"] = "recall.asked", detail["concerns"][0]
             await self.store.hear(f"{message_id}_pulled", {"type": event, "data": told})
             await self.client.acknowledge(message_id)
         return len(items)

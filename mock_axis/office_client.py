@@ -77,6 +77,19 @@ class OfficeClient:
         """Hand in once, however many tries it takes. Raises `NotTaken`, `NoAnswer`."""
         return await self._json("POST", "/v1/documents", headers={"Idempotency-Key": key}, form=(record, files))
 
+    async def change(
+        self, act: str, message_id: str, key: str, record: Mapping[str, Any], files: Sequence[File]
+    ) -> dict[str, Any]:
+        """`update` or `replace` a document that we sent."""
+        path = f"/v1/documents/{message_id}/{act}"
+        return await self._json("POST", path, headers={"Idempotency-Key": key}, form=(record, files))
+
+    async def recall(self, message_id: str, key: str, reason: str) -> dict[str, Any]:
+        """Ask everybody who has it for a document that we sent."""
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        body = json.dumps({"reason": reason}).encode()
+        return await self._json("POST", f"/v1/documents/{message_id}/recall", data=body, headers=headers)
+
     async def submit_edxml(self, data: bytes) -> dict[str, Any]:
         return await self._json("POST", "/v1/documents", data=data, headers={"Content-Type": "application/xml"})
 

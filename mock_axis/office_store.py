@@ -36,6 +36,9 @@ CREATE TABLE IF NOT EXISTS fetched (
     spoiled TEXT NOT NULL,           -- what did not match its promised digest or size; '' when all did
     reported TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE IF NOT EXISTS recalled (
+    message_id TEXT PRIMARY KEY      -- of a document asked back, once we have answered
+);
 """
 
 COUNTS = """
@@ -130,6 +133,20 @@ class OfficeStore:
 
         await self._store.write(unit)
 
+    async def not_answered(self, limit: int) -> list[str]:
+        """Documents asked back, and not answered yet."""
+        return [
+            row[0]
+            for row in await self._rows(
+                "SELECT DISTINCT about FROM heard WHERE type = 'recall.asked' "
+                "AND about NOT IN (SELECT message_id FROM recalled) LIMIT ?",
+                limit,
+            )
+        ]
+
+    async def keep_answered(self, message_id: str) -> None:
+        await self._store.write(lambda tx: tx.run("INSERT OR IGNORE INTO recalled VALUES (?)", (message_id,)))
+
     # --- the account ---
 
     async def state(self) -> dict[str, Any]:
@@ -142,7 +159,7 @@ class OfficeStore:
         ((fetched, spoiled),) = await self._rows("SELECT count(*), coalesce(sum(spoiled <> ''), 0) FROM fetched")
         statuses: dict[str, list[str]] = {}
         for document_id, organ, code in await self._rows(
-            "SELECT document_id, organ, code FROM heard WHERE type = 'status.received' ORDER BY rowid"
+            "SELECT document_id, organ, code FROM heard WHERE type IN ('status.received', 'recall.asked') ORDER BY rowid"
         ):
             statuses.setdefault(document_id, []).append(f"{organ} {code}")
         notices = dict(await self._rows("SELECT about, type FROM heard WHERE type LIKE 'message.%' ORDER BY rowid"))

@@ -109,6 +109,14 @@ def show(message_id: MessageId, config: Config = DEFAULT_CONFIG, as_json: AsJson
                 {"receipt_id": each.receipt_id, "kind": each.kind, "given": each.given, "mismatch": each.mismatch}
                 for each in await journal.receipts(message_id)
             ],
+            "relations": [
+                {"act": each.act, "message_id": each.message_id, "earlier": each.earlier}
+                for each in await journal.relations(message_id)
+            ],
+            "recalls": [
+                {"organ": each.organ, "state": each.state, "asked_by": each.asked_by, "answered_by": each.answered_by}
+                for each in await journal.recalls(message_id)
+            ],
             "pdfs": [each.model_dump(mode="json") for each in pdfs(message.detail)],
             "antivirus": [each.model_dump(mode="json") for each in antivirus(message.detail)],
             "timeline": [
@@ -150,6 +158,8 @@ def _show(found: dict[str, Any], more: dict[str, Any]) -> None:
     _table("Deliveries", ("organ", "office", "status", "at"), deliveries)
     receipts = [one | {"whose": "ours" if one["given"] else "theirs"} for one in found["receipts"]]
     _table("Receipts", ("receipt_id", "kind", "whose", "mismatch"), receipts)
+    _table("Does to an earlier one", ("act", "message_id", "earlier"), found["relations"])
+    _table("Asked back", ("organ", "state", "asked_by", "answered_by"), found["recalls"])
     _table("PDFs", ("pdf", "signer", "kind", "verdict", "revocation", "reasons"), list(_signatures(found["pdfs"])))
     _table("Virus scan", ("field", "verdict", "code"), found["antivirus"])
     print("Timeline")

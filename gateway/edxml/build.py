@@ -66,6 +66,8 @@ class SignedParts:
     """Idem; None for a status, which has no body."""
     attachments: tuple[tuple[str, str], ...]
     """(content id without `cid:`, SHA-256 of the raw bytes in hex)."""
+    business: bytes | None = None
+    """`Bussiness` of a recall, update or replacement, exclusive C14N; None for a new document, which needs none."""
 
 
 def document_header(document: Document) -> bytes:
@@ -86,14 +88,18 @@ def pack_document(
     Every attachment must have its content. Raises `EdxmlError("control-character")`.
     """
     header, manifest = _document_header(document), _manifest(document.attachments)
+    business = _business(document.business)
     held = [(attachment, _content_of(attachment)) for attachment in document.attachments]
     signature = sign(
         SignedParts(
-            _alone(header), _alone(manifest), tuple((a.content_id, encoded.content.sha256) for a, encoded in held)
+            _alone(header),
+            _alone(manifest),
+            tuple((a.content_id, encoded.content.sha256) for a, encoded in held),
+            _alone(business) if document.business.type else None,
         )
     )
     head = (
-        f"{_OPENING}{header}{_traces(document, now)}",
+        f"{_OPENING}{header}{_traces(document, business, now)}",
         f"</edXML:edXMLHeader><edXML:edXMLBody>{manifest}</edXML:edXMLBody></edXML:edXMLEnvelope>",
     )
     pieces: list[Piece] = []
@@ -264,12 +270,12 @@ def _status_header(status: Status) -> str:
     )
 
 
-def _traces(document: Document, now: dt.datetime | None) -> str:
+def _traces(document: Document, business: str, now: dt.datetime | None) -> str:
     traces = document.traces or (TraceHeader(document.sender.code, values.write_moment(now) if now else ""),)
     return _branch(
         "TraceHeaderList",
         *(_branch("TraceHeader", _leaf("OrganId", t.organ), _leaf("Timestamp", t.timestamp)) for t in traces),
-        _business(document.business),
+        business,
     )
 
 

@@ -29,6 +29,7 @@ from gateway.journal.lookups import (
 from gateway.journal.partners import EndpointRow, KeyRow
 from gateway.journal.purge_ledger import LedgerFault, PurgeLedger
 from gateway.journal.purges import Purged, SamePerson
+from gateway.journal.relations import Overdue, RecallRow, RelationRow
 
 __all__ = [
     "Answered",
@@ -50,10 +51,13 @@ __all__ = [
     "Missed",
     "NewSubmission",
     "OrganLine",
+    "Overdue",
     "Page",
     "PurgeLedger",
     "Purged",
+    "RecallRow",
     "ReceiptRow",
+    "RelationRow",
     "Reserved",
     "Running",
     "SamePerson",

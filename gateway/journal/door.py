@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.journal import queries
+from gateway.journal import queries, relations
 from gateway.journal.keys import KeyReused
 from gateway.journal.outcomes import insert
 from gateway.journal.rows import dumps
@@ -26,6 +26,8 @@ class NewSubmission:
     answer: Mapping[str, Any]
     """What the office is told, now and whenever it asks again; JSON."""
     messages: tuple[NewMessage, ...]
+    withdrawn: tuple[str, ...] = ()
+    """Message ids of what the office takes back before it has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +92,7 @@ def accept(tx: Transaction, submission: NewSubmission, now: int) -> dict[str, An
     for new in submission.messages:
         if not insert(tx, new, f"office:{submission.office}", now):
             raise ValueError("a message handed in cannot have an axis id that is taken")
+    for message_id in submission.withdrawn:
+        relations.withdraw(tx, message_id, f"office:{submission.office}", now)
     accepted: dict[str, Any] = json.loads(answer)
     return accepted

@@ -14,7 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import StorageBroken
-from gateway.journal import blocks, deadlines, directory, door, lookups, outcomes, partners, proofs, queries, work
+from gateway.journal import (
+    blocks,
+    deadlines,
+    directory,
+    door,
+    lookups,
+    outcomes,
+    partners,
+    proofs,
+    queries,
+    relations,
+    work,
+)
 from gateway.journal.blocks import Block, VerifyReport
 from gateway.journal.deadlines import DeadlineRow, Missed
 from gateway.journal.directory import OrganLine
@@ -33,6 +45,7 @@ from gateway.journal.lookups import (
 )
 from gateway.journal.partners import EndpointRow, KeyRow
 from gateway.journal.purges import PurgeRecords
+from gateway.journal.relations import Overdue, RecallRow, RelationRow
 from gateway.journal.rows import MICROSECOND, stamp, time
 from gateway.journal.sqlite import SqliteStore, Transaction, prepare
 from gateway.model import Content, Direction
@@ -341,6 +354,46 @@ class Journal:
     ) -> str | None:
         """The first message of another submission whose document has this DocumentId."""
         return self._store.glance(lambda tx: deadlines.same_id(tx, sender, document_id, direction.value, submission_id))
+
+    # --- recalls, updates, replacements -------------------------------------------------------------------------
+
+    async def relations(self, message_id: str) -> Sequence[RelationRow]:
+        """What the message does to earlier ones, and later ones to it."""
+        return self._store.glance(lambda tx: relations.of_message(tx, message_id))
+
+    async def recalls(self, message_id: str) -> Sequence[RecallRow]:
+        """For each organ that the document is asked back from, the last time it was."""
+        return self._store.glance(lambda tx: relations.recalls(tx, message_id))
+
+    async def handed_in(self, office: str, document_id: str) -> Sequence[Message]:
+        """The office's own documents under this DocumentId, but for those that never left and were rejected."""
+        return self._store.glance(lambda tx: relations.handed_in(tx, office, document_id))
+
+    async def received(self, document_id: str) -> Sequence[Message]:
+        """What was received under this DocumentId, from whomever, and was not rejected."""
+        return self._store.glance(lambda tx: relations.received(tx, document_id))
+
+    async def of_number(self, given: Numbered, direction: Direction) -> Sequence[Message]:
+        """The documents of this number, of this organ and year."""
+        return self._store.glance(lambda tx: relations.of_number(tx, given, direction.value))
+
+    async def never_tried(self, message_id: str) -> bool:
+        """Whether a message can be withdrawn, because nobody can have it."""
+        return self._store.glance(lambda tx: relations.never_tried(tx, message_id))
+
+    async def overdue_recalls(self, limit: int) -> Sequence[Overdue]:
+        """Recalls unanswered past their time, not marked so yet."""
+        now = self._stamp()
+        return await self._store.read(lambda tx: relations.overdue(tx, now, limit))
+
+    async def miss_recall(self, over: Overdue, outcome: Outcome, *, who: str) -> bool:
+        """Mark it unanswered and note `outcome` beside the road. False: answered or marked meanwhile."""
+        now = self._stamp()
+
+        def unit(tx: Transaction) -> bool:
+            return relations.mark_late(tx, over) and work.apply(tx, over.message_id, outcome, who, None, now)
+
+        return await self._store.write(unit)
 
     # --- blocks -------------------------------------------------------------------------------------------------
 

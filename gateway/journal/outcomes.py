@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway.journal import chain, deadlines, keys, purges, queries
+from gateway.journal import chain, deadlines, keys, purges, queries, relations
 from gateway.journal.chain import Head
 from gateway.journal.rows import (
     MICROSECOND,
@@ -26,20 +26,19 @@ from gateway.states import (
     AddDelivery,
     AnswerKey,
     Cleared,
+    Concerns,
     ContentRef,
     Delivery,
-    Due,
     Effect,
     Entry,
     Erase,
     HandedOver,
     KeepReceipt,
     Message,
-    Met,
     NewMessage,
-    Numbered,
     Outcome,
     Purge,
+    RecallAnswered,
     SettleDelivery,
     State,
     stage_for,
@@ -175,10 +174,12 @@ def apply_effect(  # noqa: C901 -- one case for each kind
                 chain.append(tx, effect.message_id, Entry("handed-over", {"office": effect.office}), who, now)
         case AddDelivery():
             _add_delivery(tx, message_id, effect.delivery, message.direction, now)
-        case Due() | Met() | Numbered():
-            deadlines.mark(tx, message_id, effect)
+        case Concerns() | RecallAnswered():
+            relations.enter(tx, message_id, effect, who, now)
         case Erase() | Purge() | Cleared():
             purges.apply(tx, message_id, effect, who, now)
+        case _:
+            deadlines.mark(tx, message_id, effect)
 
 
 def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:

@@ -24,15 +24,17 @@ from gateway.journal.tables import (
     content,
     content_ref,
     deadline,
+    delivery,
     entry,
     erasure,
     extra,
     message,
     numbered,
     purge,
+    recall,
 )
 from gateway.model import Content, Problem
-from gateway.states import NEXT, Cleared, Entry, Erase, Purge, State
+from gateway.states import AGREED, NEXT, Cleared, Entry, Erase, Purge, State
 
 _of: BindParameter[str] = bindparam("id")
 _place: BindParameter[str] = bindparam("at_place")
@@ -56,6 +58,17 @@ PLACES = Query(
 UNREFER = Query(delete(content_ref).where(content_ref.c.message_id == _of))
 FORGET = Query(
     delete(content).where(content.c.place == _place, ~exists().where(content_ref.c.place == content.c.place))
+)
+KEPT_BY = Query(
+    select(delivery.c.organ)
+    .where(
+        delivery.c.message_id == _of,
+        delivery.c.office.is_not(None),
+        ~exists().where(
+            recall.c.message_id == delivery.c.message_id, recall.c.organ == delivery.c.organ, recall.c.answer == AGREED
+        ),
+    )
+    .limit(1)
 )
 OWE_ERASURE = Query(
     lambda new: new(erasure).on_conflict_do_nothing(index_elements=("place",)), "place", "sha256", "size"
@@ -133,7 +146,8 @@ def apply(tx: Transaction, message_id: str, effect: Erase | Purge | Cleared, who
         case Erase():
             erase(tx, message_id)
         case Purge():
-            carry_out(tx, effect, who, now)
+            if not effect.once_given_back or tx.one(KEPT_BY, {"id": effect.message_id}) is None:
+                carry_out(tx, effect, who, now)
         case Cleared():
             clear(tx, message_id, effect, now)
 

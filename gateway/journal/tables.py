@@ -317,6 +317,41 @@ deadline = Table(
     sqlite_with_rowid=False,
 )
 
+relation = Table(
+    "relation",
+    metadata,
+    # What a message does to an earlier one: recall, update, replace.
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("earlier", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("act", String, primary_key=True),
+    Column("at", Time, nullable=False),
+    Index("ix_relation_earlier", "earlier"),
+    sqlite_with_rowid=False,
+)
+
+recall = Table(
+    "recall",
+    metadata,
+    # The last recall of a document at one organ, and what became of it.
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("organ", String, primary_key=True),
+    Column("asked_by", String, ForeignKey("message.message_id"), nullable=False),
+    Column("asked_at", Time, nullable=False),
+    Column("due_at", Time),
+    # 15, 16, or nothing yet; `late`: found unanswered when its time was over.
+    Column("answer", String),
+    Column("answered_by", String),
+    Column("answered_at", Time),
+    Column("late", Flag, nullable=False),
+    Index(
+        "ix_recall_open",
+        "due_at",
+        sqlite_where=text("answer IS NULL AND late = 0"),
+        postgresql_where=text("answer IS NULL AND late = 0"),
+    ),
+    sqlite_with_rowid=False,
+)
+
 numbered = Table(
     "numbered",
     metadata,

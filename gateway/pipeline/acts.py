@@ -19,13 +19,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 from gateway.errors import GatewayError, Refused
 from gateway.journal import AnsweredBefore, Journal, MessageFilter
 from gateway.model import Direction, Kind, Problem, Staff
-from gateway.pipeline import detail, milestones, notices, refusing, replies
+from gateway.pipeline import detail, milestones, notices, recalls, refusing, replies
 from gateway.pipeline.handing import handed_over
 from gateway.pipeline.outgoing import IN_DOUBT
 from gateway.pipeline.record import Text
 from gateway.rules.deadlines import ANSWER, ENDS_ANSWER
-from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED
+from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED, RECALL_ANSWERS
 from gateway.states import (
+    AGREED,
     AnswerKey,
     Effect,
     Entry,
@@ -40,6 +41,7 @@ from gateway.states import (
 )
 
 NOW = dt.timedelta(0)
+NOT_ASKED = ""
 TRIES = 10
 PAGE = 500
 BY_OPERATOR = "rejected-by-operator"
@@ -178,16 +180,25 @@ class Acts:
         message = await self._inbox_item(office, message_id)
         organs = [each.organ for each in await self._journal.deliveries(message_id) if each.office == office]
         _check_status(message, code, reason, organ, organs)
+        spoken = organ or organs[0]
+        said = {row.organ: row.answer for row in await self._journal.recalls(message_id)}
+        if code in RECALL_ANSWERS:
+            spoken = organ or next((each for each in organs if each in said), spoken)
+        _check_recall(code, said.get(spoken, NOT_ASKED))
         document = detail.document_bare(message.detail or {})
-        speaker = next(each for each in document.to if each.code == (organ or organs[0]))
+        speaker = next(each for each in document.to if each.code == spoken)
         return replies.status_message(
             message, document, speaker, code, self._now(), reason=reason, staff=staff, office=office
         )
 
     def _reported(self, message_id: str, code: str, born: NewMessage, *more: Effect) -> Outcome:
-        ended = (Met(message_id, ANSWER.name, self._now()),) if code in ENDS_ANSWER else ()
-        facts = {"status": code, "organ": born.message.sender}
-        return Outcome(Entry("status-reported", facts), effects=(*more, born, *ended))
+        organ, by = born.message.sender, born.message.message_id
+        further: tuple[Effect, ...] = ()
+        if code in ENDS_ANSWER:
+            further = (Met(message_id, ANSWER.name, self._now()),)
+        elif code in RECALL_ANSWERS:
+            further = recalls.answered_by_us(message_id, organ, code, by)
+        return Outcome(Entry("status-reported", {"status": code, "organ": organ}), effects=(*more, born, *further))
 
     async def _same_report(self, status: Message) -> str | None:
         for each in await self._journal.submission(status.submission_id):
@@ -336,6 +347,18 @@ def _check_status(message: Message, code: str, reason: str, organ: str | None, o
         problems.append(Problem("organ", "organ-not-yours", "the document did not go to that organ of yours"))
     if problems:
         raise Refused(problems)
+
+
+def _check_recall(code: str, answer: str | None) -> None:
+    """`answer`: what that organ has said to a recall so far, None for nothing yet, `NOT_ASKED` where none was heard of."""
+    if code in RECALL_ANSWERS and answer == NOT_ASKED:
+        raise Refused(
+            [Problem("code", "recall-not-asked", "nobody asked for it back")], code="recall-not-asked", status=409
+        )
+    if code not in RECALL_ANSWERS and answer == AGREED:
+        raise Refused(
+            [Problem("code", "recall-answered", "it was said to be destroyed")], code="recall-answered", status=409
+        )
 
 
 def _check_words(why: str) -> None:

@@ -30,6 +30,30 @@ def targets(subject: Document | Status) -> Targets:
     return [(f"to[{index}].code", organ.code) for index, organ in enumerate(subject.to)]
 
 
+def unfit(document: Document) -> list[Problem]:
+    """What its kind (new, recall, update, replacement) needs and lacks, or has no use for."""
+    business, problems = document.business, []
+    if business.type and not business.reason.strip():
+        problems.append(Problem("business.reason", "reason-required", "why is needed"))
+    stray = {
+        "document_id": business.type != 2 and bool(business.document_id),
+        "replacements": business.type != 3 and bool(business.replacements),
+        "receiver_changes": business.type not in {2, 3} and bool(business.receiver_changes),
+    }
+    problems += [
+        Problem(f"business.{name}", "not-of-this-kind", "this kind of document does not take it")
+        for name, is_stray in stray.items()
+        if is_stray
+    ]
+    if business.type == 1:
+        problems += [
+            Problem(f"response_for[{index}]", "earlier-unnamed", "needs a DocumentId, or number and date")
+            for index, named in enumerate(document.response_for)
+            if not named.document_id and not (named.code and named.promulgation_date)
+        ]
+    return problems
+
+
 def untimely(form: Record, now: dt.datetime) -> list[Problem]:
     """Dates that cannot be, seen from Vietnam's today."""
     problems = []

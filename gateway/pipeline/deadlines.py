@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from gateway.journal import Journal, Missed
 from gateway.model import Direction, Kind
-from gateway.pipeline import detail, notices
+from gateway.pipeline import detail, notices, recalls
 from gateway.rules import deadlines
 from gateway.rules.deadlines import RULES
 from gateway.states import Entry, Message, Met, NewMessage, Outcome, State
@@ -38,7 +38,7 @@ async def look(journal: Journal, now: Callable[[], dt.datetime]) -> int:
         while over := await journal.deadlines_over(rule, AT_ONCE):
             for missed in over:
                 found += await _miss(journal, missed, now())
-    return found
+    return found + await recalls.look(journal, now)
 
 
 async def _miss(journal: Journal, missed: Missed, now: dt.datetime) -> bool:

@@ -19,7 +19,7 @@ from gateway.pipeline import detail, replies
 from gateway.pipeline.partners import Partners
 from gateway.ports import AttachmentSource, Contents, Event, Handover
 from gateway.rules.statuses import ARRIVED
-from gateway.states import ContentRef, Delivery, Effect, Entry, HandedOver, Message, Outcome, State, Work
+from gateway.states import Act, ContentRef, Delivery, Effect, Entry, HandedOver, Message, Outcome, State, Work
 
 
 class Handing:
@@ -132,6 +132,8 @@ def handed_over(
 def event_type(message: Message) -> str:
     if message.kind is Kind.NOTICE:
         return str((message.detail or {}).get("event", "message.notice"))
+    if message.kind is Kind.STATUS and (message.detail or {}).get("act") == Act.RECALL:
+        return "recall.asked"
     return f"{message.kind.value}.received"
 
 
@@ -147,9 +149,15 @@ def event_data(message: Message, organs: Iterable[str]) -> dict[str, Any]:
     }
     if message.kind is Kind.STATUS:
         status = detail.status(read)
-        data |= {"status": status.code, "about": message.submission_id}
+        # A status that matches nothing of ours is about nothing that an office could look up.
+        about = message.submission_id if message.submission_id != message.message_id else ""
+        data |= {"status": status.code, "about": about}
     if message.kind is Kind.NOTICE:
         data |= {"about": read.get("about", ""), "code": read.get("code", "")}
+    if "recalled" in read:
+        data["recalled_by"] = read["recalled"]
+    if "concerns" in read:
+        data |= {"act": read["act"], "concerns": read["concerns"]}
     return data
 
 

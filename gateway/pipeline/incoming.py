@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,21 +20,22 @@ from gateway.edxml import check
 from gateway.edxml.parse import EdxmlError, Parsed
 from gateway.errors import NeedsOperator, Rejection, Retryable, Unreachable
 from gateway.journal import Journal, twin_key
-from gateway.model import Content, Direction, Document, Problem, Status
+from gateway.model import Content, Direction, Document, Problem
 from gateway.pipeline import detail, refusing
 from gateway.pipeline.directory import Directories
 from gateway.pipeline.duplicates import same_number
+from gateway.pipeline.earlier_received import EarlierReceived, Found, wait
+from gateway.pipeline.earlier_sent import ACTS
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.pdfs import Looked, Pdfs
 from gateway.pipeline.routing import Router
 from gateway.pipeline.scanning import INFECTED, Scanning, Scans
 from gateway.pipeline.splitting import split
+from gateway.pipeline.statuses_heard import StatusesHeard
 from gateway.pipeline.suspicion import Suspects
 from gateway.ports import Contents, Fetched
-from gateway.rules import statuses
 from gateway.rules.deadlines import Deadlines
 from gateway.rules.duplicates import SAME_NUMBER, number_of
-from gateway.rules.statuses import REPEATED
 from gateway.states import (
     AddDelivery,
     ContentRef,
@@ -46,7 +46,6 @@ from gateway.states import (
     Message,
     Outcome,
     Purge,
-    SettleDelivery,
     State,
     Work,
 )
@@ -96,8 +95,10 @@ class Incoming:
         self._partners = partners
         self._router = router
         self._limits = settings.limits
-        self._directories = Directories(settings.axis, journal, now)
         self._deadlines = Deadlines(settings.working_time)
+        directories = Directories(settings.axis, journal, now)
+        self._earlier = EarlierReceived(journal, router.office_of, directories, now)
+        self._statuses = StatusesHeard(journal, partners, router, directories, self._earlier, now)
         self._now = now
         self._suspects = Suspects(journal, contents, settings, now)
 
@@ -222,7 +223,7 @@ class Incoming:
             return await self._read_again(message, refs)
         verdict = await self._signature(message, refs)
         if "status" in read:
-            return await self._examine_status(message.axis, detail.status(read), verdict)
+            return await self._statuses.examine(message, detail.status(read), verdict)
         if "document" in read:
             return await self._examine_document(message, refs, detail.document(read, refs), verdict)
         raise Rejection("form", "neither a document nor a status")
@@ -267,6 +268,9 @@ class Incoming:
         ours = [(organ.code, office) for organ in document.to if (office := self._router.office_of(organ.code))]
         if not ours:
             raise NeedsOperator("organ-unowned", "no office of ours owns a receiver")
+        concerned = await self._earlier.of(message, document) if document.business.type else Found()
+        if concerned.wanting and (later := wait(message, self._now(), is_status=False)):
+            return Outcome(Entry("waits-for-earlier"), due_in=later)
         facts: dict[str, str | int | None]
         scans = await self._scan(message, document)
         if scans.infected:
@@ -285,11 +289,12 @@ class Incoming:
             return await self._duplicate(message, first, verdict)
         offices = dict.fromkeys(office for _, office in ours)
         facts = {"signature": verdict, "offices": " ".join(offices), **scans.facts, **pdfs.facts}
-        changes: dict[str, object] = {"endpoint": self._endpoint(offices)}
-        if more := {**scans.more, **pdfs.more}:
+        changes: dict[str, object] = {"endpoint": self._partners.first_pushed(offices)}
+        if more := {**scans.more, **pdfs.more, **_concerns(document, concerned)}:
             changes["detail"] = {**(message.detail or {}), **more}
         arrived = message.accepted_at or self._now()
         findings = await self._findings(message, document, (*scans.warned, *pdfs.told), arrived, facts)
+        findings += [{"code": code, "severity": "warning"} for code in concerned.findings]
         if findings:
             changes["findings"] = findings
         number = number_of(document, arrived)
@@ -302,6 +307,7 @@ class Incoming:
                 *(AddDelivery(Delivery(organ, office)) for organ, office in ours),
                 *self._deadlines.of_received(document, arrived),
                 *((number,) if number else ()),
+                *concerned.effects,
             ),
         )
 
@@ -366,55 +372,6 @@ class Incoming:
                 return each.message_id
         return None
 
-    async def _examine_status(self, axis: str, status: Status, verdict: str) -> Outcome:
-        if not STATUS_CODE.fullmatch(status.code):
-            raise Rejection("status-code", "not a code")
-        about, organ = await self._about(axis, status)
-        at = status.timestamp or self._now()
-        steps = [(each, await self._step(each, organ, status.code)) for each in about]
-        settles = tuple(
-            SettleDelivery(each.message_id, organ, status.code, at, step.answers)
-            for each, step in steps
-            if step.settles
-        )
-        findings = sorted({step.finding for _, step in steps if step.finding})
-        repeated = findings == [REPEATED] and not settles
-        offices = {} if repeated else dict.fromkeys(each.office for each in about if each.office)
-        facts: dict[str, str | int | None] = {
-            "status": status.code,
-            "organ": status.sender.code,
-            "about": about[0].message_id,
-            "signature": verdict,
-        }
-        if findings:
-            facts["finding"] = " ".join(findings)
-        changes = {"endpoint": self._endpoint(offices), "submission_id": about[0].submission_id}
-        return Outcome(
-            Entry("status-heard", facts),
-            state=State.TRUSTED if offices else State.CLOSED,
-            due_in=NOW if offices else None,
-            changes=changes,
-            effects=(*settles, *(AddDelivery(Delivery(status.response_for.organ, office)) for office in offices)),
-            otherwise=Outcome(
-                Entry("status-heard", {**facts, "finding": REPEATED}), state=State.CLOSED, changes=changes
-            ),
-        )
-
-    async def _about(self, axis: str, status: Status) -> tuple[list[Message], str]:
-        """Our documents that the status may be about, and the code under which they went to the organ that speaks."""
-        document_id, organ = status.response_for.document_id, status.sender.code
-        if found := await self._journal.find_sent(document_id, organ):
-            return found, organ
-        # An organ may speak under a newer code, its own or that of the organ it went up in.
-        for code in sorted(await self._directories.aliases(axis, organ)):
-            if found := await self._journal.find_sent(document_id, code):
-                return found, code
-        raise NeedsOperator("status-unmatched", "no document of ours went to that organ under that DocumentId")
-
-    async def _step(self, about: Message, organ: str, code: str) -> statuses.Step:
-        heard = [row.status for row in await self._journal.statuses(about.message_id) if row.organ == organ]
-        return statuses.step(heard, code, statuses.By.RECEIVER)
-
     # --- rejected ------------------------------------------------------------------------------------------------
 
     async def rejected(self, work: Work, error: Rejection) -> Outcome:
@@ -423,18 +380,16 @@ class Incoming:
         effects = await refusing.statuses_owed(self._journal, self._router.office_of, work.message, reason, self._now())
         return Outcome(Entry("rejected", {"reason": error.code}, error.message), state=State.REJECTED, effects=effects)
 
-    def _endpoint(self, offices: dict[str, None]) -> str:
-        for office in offices:
-            if not self._partners.office(office).pulls:
-                return f"office:{office}"
-        return "inside"
-
-
-STATUS_CODE = re.compile("[0-9A-Za-z]{1,8}")
-"""Codes we do not know are carried, but they stand in the journal for ever: no text may pass for one."""
 
 MUST = frozenset({"from.code", "to", "document_id"})
 """What a received document cannot do without; everything else it may lack, and is shown as a finding."""
+
+
+def _concerns(document: Document, found: Found) -> dict[str, object]:
+    """What the events tell of it."""
+    if not found.earlier:
+        return {}
+    return {"act": ACTS[document.business.type].value, "concerns": list(found.earlier)}
 
 
 async def _check(

@@ -29,9 +29,10 @@ from gateway.errors import Busy, Refused, Rejection, Retryable
 from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
 from gateway.pipeline import detail, intake_edxml, suspicion
-from gateway.pipeline.checks import Targets, over, refuse, targets, untimely
+from gateway.pipeline.checks import Targets, over, refuse, targets, unfit, untimely
 from gateway.pipeline.directory import Directories, Looked, Roads
 from gateway.pipeline.duplicates import earlier
+from gateway.pipeline.earlier_sent import NOTHING, Earlier, EarlierSent
 from gateway.pipeline.limits import Limiter
 from gateway.pipeline.pdfs import Looked as PdfsLooked
 from gateway.pipeline.pdfs import Pdfs
@@ -74,6 +75,8 @@ class _Handed:
     suspected: bool = False
     """It looks like a state secret."""
     scans: Scans = field(default_factory=Scans)
+    earlier: Earlier = NOTHING
+    """What it does to documents handed in before."""
 
 
 class Intake:
@@ -102,6 +105,7 @@ class Intake:
         self._router = router
         self._directories = Directories(settings.axis, journal, now)
         self._deadlines = Deadlines(settings.working_time)
+        self._earlier = EarlierSent(journal, dt.timedelta(hours=settings.times.recall_hours), now)
         self._now = now
         self._accepted = accepted
         self._pdfs = pdfs
@@ -121,6 +125,7 @@ class Intake:
             listed = await self._listed(document, roads)
             twice = await earlier(self._journal, document, Direction.OUT, self._now())
             self._limiter.refuse(office, listed.roads, [(one.name, one.size or 0) for one in form.attachments])
+            concerned = await self._earlier.of(office, listed.document)
             self._need_room()
             attachments, warnings = await self._take(form, uploads, kept)
             self._limiter.refuse(office, listed.roads, _files(attachments))
@@ -140,6 +145,7 @@ class Intake:
                 pdfs=pdfs,
                 suspected=bool(suspected or pdfs.suspected),
                 scans=scans,
+                earlier=concerned,
             )
         )
 
@@ -166,6 +172,7 @@ class Intake:
                 subject, roads, warnings = listed.document, listed.roads, (*listed.warnings, *twice)
             self._limiter.refuse(office, roads, _files(_attachments(subject)))
             scans = await self._scan(_attachments(subject))
+            concerned = await self._earlier.of(office, subject)
             pdfs = await self._look(office, _attachments(subject))
             suspected: Sequence[Problem] = ()
             if isinstance(subject, Document):
@@ -182,6 +189,7 @@ class Intake:
                 pdfs=pdfs,
                 suspected=bool(suspected or pdfs.suspected),
                 scans=scans,
+                earlier=concerned,
             )
         )
 
@@ -189,7 +197,7 @@ class Intake:
 
     def _check_at_once(self, office: str, form: Record, document: Document) -> None:
         """What the record alone decides: form, limits, secrecy, whose organ it is."""
-        problems = check_document(document)
+        problems = [*check_document(document), *unfit(document)]
         if len(form.attachments) > self._limits.attachments:
             problems.append(over("attachments", "too-many", self._limits.attachments))
         refuse(problems)
@@ -366,10 +374,18 @@ class Intake:
             self._message(handed, message_id, submission, axis, handed.roads[axis]) for axis, message_id in ids.items()
         )
         entering = asyncio.ensure_future(
-            self._journal.accept(NewSubmission(handed.office, handed.key, handed.fingerprint, answer, messages))
+            self._journal.accept(
+                NewSubmission(handed.office, handed.key, handed.fingerprint, answer, messages, handed.earlier.withdrawn)
+            )
         )
         # Once begun it is carried through, whoever still waits for the answer.
-        kept = await asyncio.shield(entering)
+        try:
+            kept = await asyncio.shield(entering)
+        except Refused:
+            # What it is about has changed since it was looked up, or the key is another submission's.
+            await self._journal.release_key(handed.office, handed.key)
+            await self._discard(one.content for one in _attachments(handed.subject) if one.content)
+            raise
         if repeated := kept["submission"] != submission:
             # Another request with the key was answered while this one outlived its reservation.
             await self._discard(one.content for one in _attachments(handed.subject) if one.content)
@@ -410,7 +426,7 @@ class Intake:
             message,
             tuple(Delivery(organ, self._router.office_of(organ)) for organ in organs),
             tuple(ContentRef("attachment", one.content, one) for one in _attachments(subject) if one.content),
-            self._marks(subject, now),
+            (*self._marks(subject, now), *handed.earlier.marks(organs)),
             {**handed.scans.facts, **handed.pdfs.facts},
         )
 

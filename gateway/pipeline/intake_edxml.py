@@ -11,7 +11,7 @@ from gateway.edxml.look import SAYS
 from gateway.edxml.parse import EdxmlError, Parsed
 from gateway.errors import Refused, Rejection
 from gateway.model import Content, Document, Problem, Status
-from gateway.pipeline.checks import over, refuse
+from gateway.pipeline.checks import over, refuse, unfit
 from gateway.pipeline.splitting import split
 from gateway.ports import Chunks, Contents
 
@@ -78,5 +78,6 @@ def _subject(parsed: Parsed, today: dt.date) -> Document | Status:
         for index, one in enumerate(parsed.attachments)
         if one.content and not one.content.size
     ]
-    refuse([*problems, *check_document(parsed.document, today=today)], code="edxml-invalid")
+    problems += [*check_document(parsed.document, today=today), *unfit(parsed.document)]
+    refuse(problems, code="edxml-invalid")
     return parsed.document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,6 +53,10 @@ class Partners:
         if name not in self.offices:
             raise NeedsOperator("office-unknown", f"no office is called {name!r}")
         return self.offices[name]
+
+    def first_pushed(self, offices: Iterable[str]) -> str:
+        """The endpoint that a message for these offices waits for. As `office`, raises `NeedsOperator`."""
+        return next((f"office:{name}" for name in offices if not self.office(name).pulls), "inside")
 
     def must_ask_first(self, axis: str) -> bool:
         return axis in self.axes and self.axes[axis].must_ask_first

@@ -23,9 +23,13 @@ def number_of(document: Document, at: dt.datetime) -> Numbered | None:
     """What number it was given, of which year; None where it has none. `at`: for one that bears no date."""
     if not document.number:
         return None
-    year = (document.promulgation_date or today(at)).year
-    folded = unicodedata.normalize("NFC", document.code).casefold()
-    return Numbered(document.sender.code, year, "".join(folded.split()))
+    return numbered(document.sender.code, document.code, document.promulgation_date or today(at))
+
+
+def numbered(sender: str, code: str, on: dt.date) -> Numbered:
+    """The number of a document of that day, in the one spelling that numbers are compared in."""
+    folded = unicodedata.normalize("NFC", code).casefold()
+    return Numbered(sender, on.year, "".join(folded.split()))
 
 
 def looked_at(document: Document) -> bool:

@@ -19,20 +19,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.states import AGREED, ASKED_BACK, DECLINED
+
 ARRIVED = "01"
 RETURNED = "02"
 REGISTERED = "03"
 IN_PROCESS = "05"
 COMPLETED = "06"
-ASKED_BACK = "13"
-AGREED = "15"
-DECLINED = "16"
 
-FROM_OFFICE = frozenset({"02", "03", "04", "05", "06"})
-"""What an office may report itself; 01 is the gateway's to send when the office has the document."""
-REASON_REQUIRED = frozenset({RETURNED})
 RECALL_ANSWERS = frozenset({AGREED, DECLINED})
 """What a receiver may say to a 13."""
+FROM_OFFICE = frozenset({"02", "03", "04", "05", "06"}) | RECALL_ANSWERS
+"""What an office may report itself; 01 is the gateway's to send when the office has the document."""
+REASON_REQUIRED = frozenset({RETURNED, DECLINED})
 
 REPEATED = "status-repeated"
 UNKNOWN = "status-unknown"
@@ -42,6 +41,11 @@ OUT_OF_ORDER = "status-out-of-order"
 _ANSWERS = frozenset({"01", "02", "03", "04", "05", "06"})
 _MAY_REPEAT = frozenset({IN_PROCESS})
 _NAMES = {"14": AGREED}
+
+
+def named(code: str) -> str:
+    """The code by the name it goes by here: 14 is 15."""
+    return _NAMES.get(code, code)
 
 
 class By(StrEnum):

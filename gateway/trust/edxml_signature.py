@@ -5,9 +5,11 @@ can check the core. The Manifest's lines are ours to check:
 
     edxml:MessageHeader   the element MessageHeader, exclusive C14N
     edxml:edXMLManifest   the element edXMLManifest, exclusive C14N; a status has none
+    edxml:Bussiness       the element Bussiness, exclusive C14N, of a recall, update or replacement
     cid:<content id>      the raw bytes of an attachment, before base64
 
-Never TraceHeaderList, which every hop rewrites. Core validation dereferences none of these URIs (XMLDSig 5.1). What a
+Never TraceHeaderList, which every hop rewrites, but for Bussiness in it, which says what a document does to earlier
+ones: unsigned, anybody on the way could make a recall of it. Where it says "new document", or nothing, no line is needed. Core validation dereferences none of these URIs (XMLDSig 5.1). What a
 verdict means for a message is policy per axis, in the pipeline; whether the signer may speak for the sender is
 `TrustStore.may_speak`.
 """
@@ -31,7 +33,7 @@ from schemas import EDXML_NAMESPACE
 Verdict = Literal["valid", "invalid", "absent", "indeterminate"]
 State = Literal["intact", "changed", "missing", "extra"]
 
-HEADER, MANIFEST = "edxml:MessageHeader", "edxml:edXMLManifest"
+HEADER, MANIFEST, BUSINESS = "edxml:MessageHeader", "edxml:edXMLManifest", "edxml:Bussiness"
 MANIFEST_TYPE = f"{DS}Manifest"
 _ID = "edxml-manifest"
 
@@ -49,6 +51,7 @@ _ONCE = {
 }
 """Where the signature vouches for a file, nothing stands beside what it covers that a reader might take instead."""
 
+_SPELLINGS = {"Bussiness", "Business"}
 _COVERED = {f"{_NS}MessageHeader", f"{_NS}edXMLManifest"}
 """Counted as lines where they belong, and looked for nowhere else."""
 
@@ -74,6 +77,8 @@ class SignedParts(Protocol):
     def manifest(self) -> bytes | None: ...
     @property
     def attachments(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def business(self) -> bytes | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,8 @@ def sign(parts: SignedParts, key: KeyPair, now: dt.datetime) -> bytes:
     lines = [Reference(HEADER, markup.sha256(parts.message_header), (EXC_C14N,))]
     if parts.manifest is not None:
         lines.append(Reference(MANIFEST, markup.sha256(parts.manifest), (EXC_C14N,)))
+    if parts.business is not None:
+        lines.append(Reference(BUSINESS, markup.sha256(parts.business), (EXC_C14N,)))
     lines += [Reference(f"cid:{cid}", bytes.fromhex(sha256)) for cid, sha256 in parts.attachments]
     written = f' Id="{_ID}">' + "".join(signature.write_reference(line) for line in lines) + "</ds:Manifest>"
     manifest = f'<ds:Manifest xmlns:ds="{DS}"{written}'.encode()
@@ -197,7 +204,7 @@ def _lines(manifest: Element) -> dict[str, Reference]:
     lines: dict[str, Reference] = {}
     for child in markup.elements(manifest):
         line = signature.read_reference(child)
-        known = line.uri in {HEADER, MANIFEST}
+        known = line.uri in {HEADER, MANIFEST, BUSINESS}
         if line.uri in lines or not (known or line.uri.startswith("cid:")):
             raise SignatureInvalid("form", "a line of the Manifest is doubled, or of a kind we do not know")
         if line.transforms != ((EXC_C14N,) if known else ()):
@@ -217,8 +224,28 @@ def _elements(root: Element, lines: dict[str, Reference]) -> list[tuple[str, Sta
         if line is not None:
             states.append((name, _state(found[:1], line)))
         states += [(name, "extra")] * (len(found) - (line is not None))
+    states += _business(root, lines.get(BUSINESS))
     states += [(name, "extra") for name in _strangers(root)]
     return states
+
+
+def _business(root: Element, line: Reference | None) -> list[tuple[str, State]]:
+    """Whatever a liberal reader might take for it, in either spelling; one that says "new" needs no line."""
+    traces = root.findall(f"{_NS}edXMLEnvelope/{_NS}edXMLHeader/{{*}}TraceHeaderList")
+    found = [each for parent in traces for each in markup.elements(parent) if markup.name(each.tag) in _SPELLINGS]
+    states: list[tuple[str, State]] = []
+    if line is None:
+        return [("Bussiness", "extra") for each in found if _acts(each)]
+    ours = [each for each in found if each.tag == f"{_NS}Bussiness"][:1]
+    states.append(("Bussiness", _state(ours, line)))
+    states += [("Bussiness", "extra")] * (len(found) - len(ours))
+    return states
+
+
+def _acts(business: Element) -> bool:
+    """Whether it makes anything of the document but a new one. No comment in between hides a digit."""
+    kinds = [each for each in markup.elements(business) if markup.name(each.tag).endswith("sinessDocType")]
+    return any(str(each.xpath("string()")).strip().strip("0") for each in kinds)
 
 
 def _state(found: list[Element], line: Reference) -> State:

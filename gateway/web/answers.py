@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from gateway.journal import DeadlineRow, EntryRow
+from gateway.journal import DeadlineRow, EntryRow, RecallRow, RelationRow
 from gateway.model import Kind, ProofGrade
 from gateway.pipeline.record import Code, StaffPart, Text
 from gateway.ports import Submitted
 from gateway.rules.deadlines import RULES
-from gateway.states import ContentRef, Delivery, Message, State
+from gateway.states import Act, ContentRef, Delivery, Message, State
 from gateway.web import problems
 from gateway.web.antivirus_answers import AntivirusAnswer, antivirus
 from gateway.web.pdf_answers import PdfAnswer, pdfs
@@ -49,6 +49,39 @@ class Accepted(Shown):
     """One for each axis that reaches some of the receivers."""
     warnings: list[Warned]
     """What is odd about it, and did not keep it from being accepted."""
+
+
+class RecallAnswer(Shown):
+    """What became of asking one organ to give the document back."""
+
+    organ: str
+    """Code of the organ that has it."""
+    state: Literal["asked", "agreed", "declined", "unanswered", "not-asked"]
+    """`agreed`: destroyed there, it says (15); `declined` (16); `unanswered`: its time is over, and it may still answer;
+    `not-asked`: what was to ask for it never got there."""
+    asked_by: str
+    """Message id of what asks for it: a status 13, or a document of type 1."""
+    asked_at: dt.datetime
+    """When it was asked for."""
+    due_at: dt.datetime | None
+    """When it counts as unanswered; null for a document received."""
+    answered_by: str | None
+    """Message id of the status that answers; null while none does."""
+    answered_at: dt.datetime | None
+    """When that was heard, or said by us."""
+
+
+class RelationAnswer(Shown):
+    """What one message does to an earlier one."""
+
+    act: Act
+    """Recall, update or replace."""
+    message_id: str
+    """The message that does it."""
+    earlier: str
+    """The message that it is done to."""
+    at: dt.datetime
+    """Since when it is known here."""
 
 
 class DeliveryAnswer(Shown):
@@ -134,6 +167,10 @@ class DocumentAnswer(DocumentLine):
     """One for each organ it is for."""
     deadlines: list[DeadlineAnswer]
     """The times that the law sets for it."""
+    relations: list[RelationAnswer]
+    """What it does to earlier messages, and later ones to it."""
+    recalls: list[RecallAnswer]
+    """For each organ that it is asked back from, what became of that."""
     pdfs: list[PdfAnswer]
     """What was found of the signatures in its PDFs, where they were examined."""
     antivirus: list[AntivirusAnswer]
@@ -194,6 +231,10 @@ class InboxAnswer(InboxLine):
     """Those of the office's organs it is for."""
     deadlines: list[DeadlineAnswer]
     """The times that the law sets for it."""
+    relations: list[RelationAnswer]
+    """What it does to earlier messages, and later ones to it."""
+    recalls: list[RecallAnswer]
+    """For each of our organs that it is asked back from, what became of that; the office answers by status 15 or 16."""
     findings: list[dict[str, str]]
     """What is odd about it, each with a `code`; one about an earlier document names its `message_id`."""
     pdfs: list[PdfAnswer]
@@ -215,14 +256,14 @@ class InboxPage(Shown):
 
 class StatusReport(Shown):
     """What became of a document at the office: 02 refused (with a reason), 03 registered, 04 assigned, 05 in process,
-    06 completed. 01 is the gateway's own word.
+    06 completed; or, to a recall, 15 agreed and destroyed, 16 declined (with a reason). 01 is the gateway's own word.
     """
 
     model_config = ConfigDict(extra="forbid")
-    code: Literal["02", "03", "04", "05", "06"]
-    """What became of it."""
+    code: Literal["02", "03", "04", "05", "06", "14", "15", "16"]
+    """What became of it; 14 is taken as 15."""
     reason: Annotated[Text, Field(max_length=500)] = ""
-    """Needed with 02; told to the sender."""
+    """Needed with 02 and 16; told to the sender."""
     organ: Code | None = None
     """Needed where the document is for several organs of the office."""
     staff: StaffPart | None = None
@@ -271,7 +312,12 @@ def line(message: Message) -> dict[str, Any]:
 
 
 def document(
-    message: Message, deliveries: Iterable[Delivery], terms: Iterable[DeadlineRow], entries: Iterable[EntryRow]
+    message: Message,
+    deliveries: Iterable[Delivery],
+    terms: Iterable[DeadlineRow],
+    entries: Iterable[EntryRow],
+    related: Iterable[RelationRow],
+    recalled: Iterable[RecallRow],
 ) -> DocumentAnswer:
     return DocumentAnswer(
         **line(message),
@@ -283,6 +329,8 @@ def document(
             for one in deliveries
         ],
         deadlines=deadlines(terms),
+        relations=relations(related),
+        recalls=recalls(recalled),
         pdfs=pdfs(message.detail),
         antivirus=antivirus(message.detail),
         timeline=[TimelineEntry(at=one.at, code=one.code, facts=dict(one.facts)) for one in entries],
@@ -293,6 +341,25 @@ def deadlines(rows: Iterable[DeadlineRow]) -> list[DeadlineAnswer]:
     return [
         DeadlineAnswer(
             rule=row.rule, clause=RULES[row.rule].clause, due_at=row.due_at, met_at=row.met_at, late=row.late
+        )
+        for row in rows
+    ]
+
+
+def relations(rows: Iterable[RelationRow]) -> list[RelationAnswer]:
+    return [RelationAnswer(act=row.act, message_id=row.message_id, earlier=row.earlier, at=row.at) for row in rows]
+
+
+def recalls(rows: Iterable[RecallRow]) -> list[RecallAnswer]:
+    return [
+        RecallAnswer(
+            organ=row.organ,
+            state=row.state,
+            asked_by=row.asked_by,
+            asked_at=row.asked_at,
+            due_at=row.due_at,
+            answered_by=row.answered_by,
+            answered_at=row.answered_at,
         )
         for row in rows
     ]
@@ -320,11 +387,15 @@ def inbox_item(
     attachments: Iterable[ContentRef],
     terms: Iterable[DeadlineRow] = (),
     findings: Iterable[Mapping[str, str]] = (),
+    related: Iterable[RelationRow] = (),
+    recalled: Iterable[RecallRow] = (),
 ) -> InboxAnswer:
     return InboxAnswer(
         **inbox_line(message),
         organs=list(organs),
         deadlines=deadlines(terms),
+        relations=relations(related),
+        recalls=recalls(recalled),
         findings=[dict(finding) for finding in findings],
         pdfs=pdfs(message.detail),
         antivirus=antivirus(message.detail),

@@ -16,6 +16,7 @@ from gateway.model import Attachment, Content, Direction, Staff
 from gateway.pipeline.acts import gone
 from gateway.pipeline.record import refused
 from gateway.ports import Contents
+from gateway.rules.statuses import named
 from gateway.states import ContentRef, Message, State, withheld
 from gateway.web import answers, cursors, problems, ranges
 from gateway.web.keys import OFFICE
@@ -130,7 +131,9 @@ class Inbox:
         refs = await self._held(message, "attachment")
         terms = await self._journal.deadlines(message.message_id)
         findings = (await self._journal.extra(message.message_id)).get("findings", ())
-        return answers.inbox_item(message, organs, refs, terms, findings)
+        related = await self._journal.relations(message.message_id)
+        recalls = [row for row in await self._journal.recalls(message.message_id) if row.organ in organs]
+        return answers.inbox_item(message, organs, refs, terms, findings, related, recalls)
 
     async def file(self, office: str, message_id: str, n: str) -> tuple[Attachment, Content]:
         """One attachment of an item, by its place in the document, from 0. Raises `Refused` (410) once it was purged."""
@@ -156,7 +159,7 @@ class Inbox:
         except ValidationError as error:
             raise refused(error) from None
         staff = Staff(**report.staff.model_dump()) if report.staff else None
-        asked = (office, message.message_id, report.code, report.reason, report.organ, staff)
+        asked = (office, message.message_id, named(report.code), report.reason, report.organ, staff)
         if key is None:
             return answers.Reported(message_id=await self._acts.report_status(*asked)), False
         reported, repeated = await self._acts.report_status_once(key, *asked)

@@ -18,42 +18,30 @@ from gateway.config import Settings
 from gateway.errors import Busy, Refused
 from gateway.journal import Journal, MessageFilter
 from gateway.model import Direction, Problem
+from gateway.pipeline.recalls import Recalls
 from gateway.ports import Contents, Door, Submitted
 from gateway.states import Message, State
 from gateway.web import answers, cursors, openapi, problems
+from gateway.web.changes import Changes
 from gateway.web.inbox import Acts, Inbox
 from gateway.web.keys import KEY, OFFICE, Keys, authenticated
 from gateway.web.office_soap import OfficeSoap
 from gateway.web.rates import Rates
-from gateway.web.routes import PAGING, Parameter, Route, json_answer
+from gateway.web.routes import MULTIPART, PAGING, Parameter, Route, json_answer
 from gateway.web.uploads import Submission, body, idempotency_key, media_type
 
 T = TypeVar("T")
 
 _EDXML = frozenset({"application/xml", "text/xml", "application/edxml+xml"})
+_READY: dict[str, dict[str, Any]] = {
+    media: {"schema": {"type": "string", "format": "binary"}} for media in sorted(_EDXML)
+}
 _RETRY_UPLOAD_SECONDS = 5.0
 
-_MULTIPART: dict[str, dict[str, Any]] = {
-    "multipart/form-data": {
-        "schema": {
-            "type": "object",
-            "required": ["record"],
-            "properties": {
-                "record": {"$ref": "#/components/schemas/Record", "description": "The document; it comes first."},
-                "attachment": {
-                    "type": "array",
-                    "items": {"type": "string", "format": "binary"},
-                    "description": "Its files, in the record's order.",
-                },
-            },
-        },
-        "encoding": {"record": {"contentType": "application/json"}},
-    },
-    **{media: {"schema": {"type": "string", "format": "binary"}} for media in sorted(_EDXML)},
-}
 
-
-def office_app(door: Door, journal: Journal, contents: Contents, settings: Settings, acts: Acts) -> web.Application:
+def office_app(
+    door: Door, journal: Journal, contents: Contents, settings: Settings, acts: Acts, recalls: Recalls
+) -> web.Application:
     """The application behind the offices' listener."""
     offices = frozenset(office.name for office in settings.office)
     documents = Documents(door, journal, settings)
@@ -61,7 +49,8 @@ def office_app(door: Door, journal: Journal, contents: Contents, settings: Setti
     rates = Rates(settings.limits.requests_per_second, settings.limits.requests_burst)
     keys = Keys(journal.office_of_key, offices, rates)
     soap = OfficeSoap(door, documents, inbox, contents, keys, settings)
-    routes = [*documents.routes(), *inbox.routes()]
+    changes = Changes(recalls, door, journal, documents, settings.limits.record_bytes)
+    routes = [*documents.routes(), *changes.routes(), *inbox.routes()]
     routes.append(_description(routes))
     public = frozenset(route.path for route in routes if route.public) | soap.paths
     app = web.Application(
@@ -124,7 +113,7 @@ class Documents:
                         {"type": "string", "minLength": 1, "maxLength": 255},
                     ),
                 ),
-                body=_MULTIPART,
+                body={**MULTIPART, **_READY},
                 refusals=(403, 409, 413, 415, 422),
             ),
             Route(
@@ -195,7 +184,9 @@ class Documents:
         deliveries = await self._journal.deliveries(message_id)
         timeline = await self._journal.timeline(message_id)
         terms = await self._journal.deadlines(message.message_id)
-        return answers.document(message, deliveries, terms, timeline)
+        related = await self._journal.relations(message_id)
+        recalls = await self._journal.recalls(message_id)
+        return answers.document(message, deliveries, terms, timeline, related, recalls)
 
     async def _own(self, office: str, message_id: str) -> Message:
         message = await self._journal.message(message_id)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gateway.pipeline.record import Record
+from gateway.web.changes import RecallRequest
 from gateway.web.problems import CONTENT_TYPE, ProblemDetails
 from gateway.web.routes import Model, Parameter, Route
 
@@ -34,6 +35,20 @@ _EXAMPLES: Mapping[str, list[dict[str, Any]]] = {
             "priority": 1,
             "attachments": [{"name": "15-STN-VP.pdf", "content_type": "application/pdf"}],
         }
+    ],
+    "RecallRequest": [
+        {"reason": "Gửi nhầm nơi nhận"},
+        {
+            "reason": "Gửi nhầm nơi nhận",
+            "by": "document",
+            "receivers": ["000.00.00.G98"],
+            "record": {
+                "number": "16",
+                "notation": "STN-VP",
+                "promulgation": {"date": "2026-03-03"},
+                "subject": "V/v thu hồi văn bản số 15/STN-VP",
+            },
+        },
     ],
     "StatusReport": [{"code": "03", "staff": {"staff": "Trần Thị Mẫu"}}, {"code": "02", "reason": "Thiếu phụ lục"}],
 }
@@ -65,7 +80,7 @@ def build(routes: Iterable[Route]) -> dict[str, Any]:
 
 def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
     answered = {model for route in routes for model in route.answers.values() if isinstance(model, type)}
-    taken = {route.body for route in routes if isinstance(route.body, type)} | {Record}
+    taken: set[Model] = {route.body for route in routes if isinstance(route.body, type)} | {Record, RecallRequest}
     _, schemas = models_json_schema(
         [(model, "serialization") for model in sorted(answered | {ProblemDetails}, key=lambda model: model.__name__)]
         + [(model, "validation") for model in sorted(taken, key=lambda model: model.__name__)],

@@ -46,6 +46,24 @@ class Route:
         app.router.add_route(self.method, self.path, self.handler, name=self.name)
 
 
+MULTIPART: dict[str, dict[str, Any]] = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["record"],
+            "properties": {
+                "record": {"$ref": "#/components/schemas/Record", "description": "The document; it comes first."},
+                "attachment": {
+                    "type": "array",
+                    "items": {"type": "string", "format": "binary"},
+                    "description": "Its files, in the record's order.",
+                },
+            },
+        },
+        "encoding": {"record": {"contentType": "application/json"}},
+    },
+}
+
 PAGING = (
     Parameter("cursor", "`next` of the page before."),
     Parameter(

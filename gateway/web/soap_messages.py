@@ -85,6 +85,11 @@ class Detail(BaseModel):
     about: str | None = None
     code: str | None = None
     text: str | None = None
+    act: str | None = None
+    """`recall`, `update` or `replace`: what it does to the messages under `concerns`."""
+    concerns: tuple[str, ...] = ()
+    recalled: str | None = None
+    """Message id of what asks this document back."""
 
 
 class GetItemResponse(answers.InboxAnswer):

@@ -76,9 +76,10 @@ async def test_a_document_with_its_signature_is_registered_as_valid(mock, client
         (b"V/v", b"V/V", "invalid: MessageHeader was changed"),
         (base64.b64encode(b"mot"), base64.b64encode(b"ba."), "invalid: an attachment was changed"),
         (b"tep-0.pdf</edXML", b"tep-9.pdf</edXML", "invalid: edXMLManifest was changed"),
-        (b"BussinessDocType>0", b"BussinessDocType>1", "valid"),
+        (b"BussinessDocType>0", b"BussinessDocType>1", "invalid: the Manifest does not list the parts of the file"),
+        (b"</edXML:TraceHeaderList>", b"<edXML:TraceHeader/></edXML:TraceHeaderList>", "valid"),
     ],
-    ids=["header", "attachment", "manifest", "trace-headers-are-not-signed"],
+    ids=["header", "attachment", "manifest", "kind", "trace-headers-are-not-signed"],
 )
 async def test_what_was_changed_after_signing_is_named(mock, client, old, new, verdict):
     await client.send(client.document(attachments=(b"mot",)).replace(old, new))

@@ -26,6 +26,7 @@ from gateway.pipeline.loops import Poller
 from gateway.pipeline.outgoing import Outgoing
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.pull import PullOffice
+from gateway.pipeline.recalls import Recalls
 from gateway.pipeline.routing import Router
 from gateway.pipeline.runner import Runner
 from gateway.ports import Upload
@@ -91,6 +92,7 @@ class Road:
             must_ask_first=self.partners.must_ask_first,
         )
         self.acts = Acts(journal, clock, self._nudge, router.office_of)
+        self.recalls = Recalls(journal, configured, clock, self._nudge)
         self.intake = Intake(configured, journal, contents, router, clock, accepted=self._nudge)
         self.poller = Poller("national", self.partners.axes["national"], 5.0, journal, self._nudge)
 
@@ -253,10 +255,12 @@ def document_file(*to, signer=FAR_SYSTEM, document_id=None, files=(("b.pdf", b"%
     return _file(build.pack_document(document, sign=_signing(signer)), held)
 
 
-def status_file(document_id, code="01", sender=FAR, *, signer=FAR_SYSTEM, at=pki.NOW, description="", to=OURS):
+def status_file(
+    document_id, code="01", sender=FAR, *, signer=FAR_SYSTEM, at=pki.NOW, description="", to=OURS, number="1/STN-VP"
+):
     status = Status(
         sender=Organ(sender, "Bộ Thử nghiệm"),
-        response_for=ResponseFor(to, "1/STN-VP", document_id, dt.date(2026, 3, 1)),
+        response_for=ResponseFor(to, number, document_id, dt.date(2026, 3, 1)),
         code=code,
         description=description,
         timestamp=at,

@@ -106,7 +106,7 @@ async def test_every_problem_of_the_form_is_told_at_once(house):
         ({"expires": "2020-01-01T00:00:00+07:00"}, {("expires", "time-past")}),
         ({"secrecy": "Mật"}, {("secrecy", "secret-degree")}),
         ({"notation": "M-STN"}, {("notation", "secret-notation"), ("document_id", "secret-notation")}),
-        ({"business": {"type": 3}}, {("business.replacements", "missing")}),
+        ({"business": {"type": 3}}, {("business.replacements", "missing"), ("business.reason", "reason-required")}),
         ({"number": "1" * 4000}, {("number", "too-long")}),
         ({"subject": "có \x07 chuông"}, {("subject", "control-character")}),
         ({"subject": "nửa \ud83d chữ"}, {("subject", "wrong-type")}),

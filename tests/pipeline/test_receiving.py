@@ -221,7 +221,7 @@ async def test_an_update_of_a_document_under_its_own_id_is_nothing_odd(road):
 
 
 async def test_an_unmatched_status_is_held_and_visible_and_found_when_released_later(road):
-    message_id = await road.receive(status_file("nobody-knows", "01"), kind=Kind.STATUS)
+    message_id = await road.receive(status_file("nobody-knows", "01", to=NOBODYS), kind=Kind.STATUS)
     assert await road.held(message_id) == "status-unmatched"
     assert (await road.journal.stats()).held == {"status-unmatched": 1}
     await road.acts.release(message_id, "lan", "look again")
@@ -233,8 +233,18 @@ async def test_a_status_of_an_organ_that_never_got_the_document_is_unmatched(roa
     message_id = await road.submit(FAR)
     await road.run()
     status = await road.hear(message_id, "01", ALSO_FAR)
-    assert await road.held(status) == "status-unmatched"
     assert await road.state(message_id) == "sent"
+    assert await road.codes(status) == [
+        *("announced", "received", "confirmed", "status-unmatched", "handed-over", "handed-over")
+    ]
+
+
+async def test_the_office_that_an_unmatched_status_names_is_told_and_nothing_waits(road):
+    status = await road.receive(status_file("nobody-knows", "03"), kind=Kind.STATUS)
+    assert await road.state(status) == "closed"
+    [told] = road.offices[OFFICE].got
+    assert (told.event.type, told.event.data["status"], told.event.data["about"]) == ("status.received", "03", "")
+    assert (await road.journal.extra(status))["findings"] == [{"code": "status-unmatched", "severity": "warning"}]
 
 
 async def test_a_status_in_anothers_name_settles_nothing(road):

@@ -298,9 +298,11 @@ async def test_an_axis_that_wants_the_older_form_gets_it_and_its_receipt_still_f
 
 
 async def test_a_recall_for_an_axis_of_the_older_form_is_rejected_and_its_office_told(road):
+    await road.submit(FAR, document_id="d-0")
+    await road.run()
     partner = road.partners.axes["national"]
     road.partners.axes["national"] = dataclasses.replace(partner, edxml_form="e-doc")
-    message_id = await road.submit(FAR, business={"type": 2, "document_id": "d-0"})
+    message_id = await road.submit(FAR, business={"type": 2, "document_id": "d-0", "reason": "Sửa phụ lục"})
     await road.run()
     assert await road.state(message_id) == "rejected"
     assert road.told() == ["message.rejected"]

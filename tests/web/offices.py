@@ -12,6 +12,7 @@ from gateway.journal import NewSubmission
 from gateway.model import Attachment, Direction, Document, Kind, Organ
 from gateway.pipeline import detail
 from gateway.pipeline.acts import Acts
+from gateway.pipeline.recalls import Recalls
 from gateway.states import ContentRef, Delivery, Message, NewMessage, State
 from gateway.web.keys import digest, new_key
 from gateway.web.office_api import office_app
@@ -96,7 +97,8 @@ async def open_street(folder, **limits):
             keys[office] = new_key()
             await house.journal.add_key(office, digest(keys[office]), "")
         acts = Acts(house.journal, house.clock, lambda: None, house.router.office_of)
-        app = office_app(house.door, house.journal, house.contents, house.settings, acts)
+        recalls = Recalls(house.journal, house.settings, house.clock, lambda: None)
+        app = office_app(house.door, house.journal, house.contents, house.settings, acts, recalls)
         async with TestClient(TestServer(app)) as client:
             yield Street(house, client, keys[OFFICE], keys[OTHER_OFFICE])
 

@@ -568,7 +568,7 @@ async def test_another_offices_things_are_not_there_on_any_route(street):
                 assert (await response.json())["items"] == []
             else:
                 assert response.status == (403 if path == "/v1/documents" else 404), (method, path)
-    assert walked == 27
+    assert walked == 36
 
 
 async def test_an_inbox_item_is_not_among_the_documents_nor_a_document_in_the_inbox(street):

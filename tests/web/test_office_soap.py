@@ -14,7 +14,7 @@ from lxml import etree
 from zeep.exceptions import Fault
 
 import schemas
-from gateway.states import State
+from gateway.states import Act, Concerns, Entry, Outcome, State
 from gateway.web import soap_schema
 from gateway.web.soap_xml import SOAP
 from tests.doors import FAR, FARTHER, NEIGHBOUR, OFFICE, OURS, bytes_on_disk, record, with_files
@@ -131,6 +131,18 @@ async def test_the_inbox_is_read_acknowledged_and_answered(street):
     await call("Acknowledge", message_id=message_id)
     assert (await call("ListInbox")).items == []
     assert (await street.house.journal.message(message_id)).state is State.CLOSED
+
+
+async def test_an_item_that_is_asked_back_says_so_and_is_answered_by_15(street):
+    message_id, asker = await street.arrive(), await street.arrive(message_id="in-2")
+    asked = Outcome(Entry("recall-heard"), effects=(Concerns(message_id, Act.RECALL, (OURS,)),))
+    await street.house.journal.apply(asker, asked, who="test", why=None)
+    call = Caller(street, street.ours)
+    item = await call("GetItem", message_id=message_id)
+    assert item.detail.recalled == asker
+    assert [(each.organ, each.state, each.asked_by) for each in item.recalls] == [(OURS, "asked", asker)]
+    await call("ReportStatus", message_id=message_id, report={"code": "15"})
+    assert [each.state for each in (await call("GetItem", message_id=message_id)).recalls] == ["agreed"]
 
 
 async def test_an_attachment_comes_piece_by_piece_for_clients_that_read_no_parts(street):

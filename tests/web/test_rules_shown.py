@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from gateway.states import Due, Entry, Outcome
+from tests.assets.make_edxml import PDF
 from tests.doors import NOW, with_files
 from tests.web.offices import open_street
 
@@ -16,7 +17,7 @@ async def street(tmp_path):
 
 
 async def test_a_document_shows_its_times_with_the_clause(street):
-    handed = await (await street.ours.submit(with_files("a.pdf"), ("a.pdf", b"%PDF-1.7"))).json()
+    handed = await (await street.ours.submit(with_files("a.pdf"), ("a.pdf", PDF))).json()
     shown = await (await street.ours.get(f"/v1/documents/{handed['message_id']}")).json()
     [term] = shown["deadlines"]
     assert (term["rule"], term["met_at"], term["late"]) == ("urgent", None, False)
@@ -25,10 +26,8 @@ async def test_a_document_shows_its_times_with_the_clause(street):
 
 
 async def test_a_second_document_of_the_same_number_is_answered_with_a_sentence_that_names_the_first(street):
-    first = await (await street.ours.submit(with_files("a.pdf"), ("a.pdf", b"%PDF-1.7"))).json()
-    again = await street.ours.submit(
-        with_files("a.pdf"), ("a.pdf", b"%PDF-1.7"), key="k2", headers={"Accept-Language": "en"}
-    )
+    first = await (await street.ours.submit(with_files("a.pdf"), ("a.pdf", PDF))).json()
+    again = await street.ours.submit(with_files("a.pdf"), ("a.pdf", PDF), key="k2", headers={"Accept-Language": "en"})
     assert again.status == 202
     [warning] = (await again.json())["warnings"]
     assert warning["code"] == "duplicate-document-id"

@@ -52,7 +52,7 @@ def digests():
     return [(f"{number}", hashlib.sha256(data).hexdigest()) for number, data in enumerate(FILES.values(), 1)]
 
 
-def document_file(member=None, now=pki.NOW):
+def document_file(member=None, now=pki.NOW, **fields):
     """A whole edXML file as the gateway packs it, small enough to hold, with its attachments' content."""
     attachments = tuple(
         Attachment(cid, name, content=Content(sha256, len(FILES[name]), f"memory:{name}"))
@@ -66,6 +66,7 @@ def document_file(member=None, now=pki.NOW):
         "UBND-VX",
         'V/v "thử" & <ký>',
         attachments=attachments,
+        **fields,
     )
     return _bytes(pack_document(document, sign=_signer(member, now), now=now))
 

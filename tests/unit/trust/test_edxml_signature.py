@@ -7,8 +7,12 @@ import pytest
 from lxml import etree
 
 from gateway.edxml import parse
+from gateway.model import Business
 from gateway.trust import edxml_signature, markup, signature
 from gateway.trust.errors import SignatureInvalid
+from mock_axis.edxml_reading import EdxmlReader
+from mock_axis.edxml_signature import verdict
+from mock_axis.keys import Trust
 from schemas import EDXML_NAMESPACE
 from tests import pki
 from tests.unit.trust.signed import digests, document_file, status_file
@@ -44,6 +48,69 @@ def test_the_envelope_that_reading_leaves_is_enough():
     parsed = parse.read(document_file())
     assert b"JVBERi" not in parsed.envelope
     assert check(parsed.envelope).verdict == "valid"
+
+
+# --- what a document does to earlier ones ------------------------------------------------------------------------
+
+RECALL = Business(type=1, reason="Gửi nhầm")
+
+
+def test_what_makes_a_document_a_recall_is_signed_as_a_line_of_its_own():
+    report = check(document_file(business=RECALL))
+    assert report.verdict == "valid"
+    assert report.lines[2] == ("Bussiness", "intact")
+
+
+@pytest.mark.parametrize("field", ["BussinessDocType", "BussinessDocReason"])
+def test_a_recall_whose_kind_or_reason_was_changed_on_the_way_is_found_out(field):
+    changed = edited(f".//e:{field}", lambda leaf: setattr(leaf, "text", "2"), document_file(business=RECALL))
+    assert check(changed).verdict == "invalid"
+    assert ("Bussiness", "changed") in check(changed).lines
+
+
+def test_a_recall_that_was_taken_out_is_missed():
+    def remove(element):
+        element.getparent().remove(element)
+
+    report = check(edited(".//e:Bussiness", remove, document_file(business=RECALL)))
+    assert ("Bussiness", "missing") in report.lines
+    assert report.verdict == "invalid"
+
+
+@pytest.mark.parametrize(
+    "business",
+    [
+        "<e:Bussiness><e:BussinessDocType>1</e:BussinessDocType></e:Bussiness>",
+        "<e:Business><e:BusinessDocType>1</e:BusinessDocType></e:Business>",
+        "<e:Bussiness><e:BussinessDocType><!-- -->1</e:BussinessDocType></e:Bussiness>",
+        "<Bussiness xmlns=''><BussinessDocType>01</BussinessDocType></Bussiness>",
+    ],
+)
+@pytest.mark.parametrize("also", [RECALL, Business()])
+def test_nobody_on_the_way_can_make_a_recall_of_a_document(business, also):
+    def put(traces):
+        traces.insert(0, etree.fromstring(business.replace(">", f" xmlns:e='{EDXML_NAMESPACE}'>", 1)))
+
+    forged = edited(".//e:TraceHeaderList", put, document_file(business=also))
+    assert parse.read(forged).document.business.type == 1
+    assert ("Bussiness", "extra") in check(forged).lines or ("Bussiness", "changed") in check(forged).lines
+    assert check(forged).verdict == "invalid"
+
+
+def test_the_kind_of_a_new_document_needs_no_line():
+    def remove(element):
+        element.getparent().remove(element)
+
+    assert check(document_file(business=Business(reason="Mới"))).lines == INTACT
+    assert check(edited(".//e:Bussiness", remove, document_file(business=Business(paper=1)))).verdict == "valid"
+
+
+@pytest.mark.parametrize("business", [Business(), RECALL])
+def test_an_agency_of_the_mock_axis_takes_our_signature(business, tmp_path):
+    reader = EdxmlReader()
+    reader.feed(document_file(business=business))
+    read = reader.close()
+    assert verdict(read, Trust(pki.write_trust(tmp_path, pki.valid(pki.GATEWAY))), pki.NOW) == "valid"
 
 
 def test_a_status_is_signed_with_its_header_alone():

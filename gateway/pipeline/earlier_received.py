@@ -1,0 +1,154 @@
+"""What comes in about documents that we received before: recalls, updates, replacements.
+
+Only a document's own sender may touch it: what a stranger asks is shown as a finding and done to nothing. A recall comes
+as status 13 or as a document of type 1. It may overtake the document it is about, so one that finds nothing waits a
+while (`WAITS`, `PATIENCE`), and is then shown as unmatched. The earlier document is found by DocumentId, then by number
+and date, since some products write the DocumentId in another form.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from gateway.journal import Journal
+from gateway.model import Direction, Document, ResponseFor, Status
+from gateway.pipeline import detail, notices
+from gateway.pipeline.directory import Directories
+from gateway.pipeline.earlier_sent import ACTS, business_type
+from gateway.rules.duplicates import numbered
+from gateway.states import ASKED_BACK, Act, Concerns, Effect, Message
+
+WAITS = tuple(dt.timedelta(seconds=seconds) for seconds in (5, 10, 20, 40, 80))
+"""How long a document waits for the one it concerns before it is handed over without: an office must have it the same
+day (NĐ 30/2020/NĐ-CP Đ21.2c)."""
+PATIENCE = dt.timedelta(days=1)
+"""How long a status 13 waits: nobody is kept waiting by it."""
+LONGEST_WAIT = dt.timedelta(hours=1)
+UNKNOWN = "earlier-unknown"
+NOT_THEIRS = "not-the-sender"
+"""Somebody else's document."""
+
+OfficeOf = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The earlier documents that one message concerns."""
+
+    earlier: tuple[str, ...] = ()
+    """Message ids."""
+    effects: tuple[Effect, ...] = ()
+    findings: tuple[str, ...] = ()
+    """Codes."""
+
+    @property
+    def wanting(self) -> bool:
+        """Something it names is not here, and may yet come."""
+        return UNKNOWN in self.findings
+
+
+@dataclass(frozen=True, slots=True)
+class AskedBack:
+    """A status 13, and what it asks back."""
+
+    documents: tuple[Message, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    offices: dict[str, str] = field(default_factory=dict)
+    """Organ of ours → its office."""
+    stranger: bool = False
+
+
+class EarlierReceived:
+    def __init__(
+        self, journal: Journal, office_of: OfficeOf, directories: Directories, now: Callable[[], dt.datetime]
+    ) -> None:
+        self._journal = journal
+        self._office_of = office_of
+        self._directories = directories
+        self._now = now
+
+    async def of(self, message: Message, document: Document) -> Found:
+        """What a document of another kind than 0 concerns."""
+        act = ACTS.get(document.business.type)
+        if act is None:
+            return Found(findings=("business-unknown",))
+        found: dict[str, Message] = {}
+        findings: dict[str, None] = {}
+        for named in _named(act, document):
+            theirs, others = await self._find(message.axis, document.sender.code, named)
+            found |= {each.message_id: each for each in theirs if each.message_id != message.message_id}
+            if not theirs:
+                findings[NOT_THEIRS if others else UNKNOWN] = None
+        effects: list[Effect] = []
+        for each in found.values():
+            organs = self._ours(each)
+            back = tuple(organ for organ in organs if organ in {to.code for to in document.to}) or tuple(organs)
+            effects.append(Concerns(each.message_id, act, back if act is Act.RECALL else ()))
+            if act is Act.RECALL:
+                effects += self._tell(each, {organ: organs[organ] for organ in back}, document.business.reason)
+        return Found(tuple(found), tuple(effects), tuple(findings))
+
+    async def asked_back(self, message: Message, status: Status) -> AskedBack:
+        """What a status 13 asks back. Some products put the organ where the number belongs, and the other way round."""
+        named = status.response_for
+        theirs, others = await self._find(message.axis, status.sender.code, named)
+        if not theirs and named.code and named.organ:
+            theirs, more = await self._find(message.axis, status.sender.code, replace(named, code=named.organ))
+            others += more
+        effects: list[Effect] = []
+        offices: dict[str, str] = {}
+        for each in theirs:
+            organs = self._ours(each)
+            back = {organ: organs[organ] for organ in (named.organ, named.code) if organ in organs} or organs
+            effects.append(Concerns(each.message_id, Act.RECALL, tuple(back)))
+            offices |= back
+        return AskedBack(tuple(theirs), tuple(effects), offices, stranger=bool(others) and not theirs)
+
+    async def _find(self, axis: str, sender: str, named: ResponseFor) -> tuple[list[Message], list[Message]]:
+        """The sender's documents that are named so, and those of others."""
+        found = list(await self._journal.received(named.document_id)) if named.document_id else []
+        codes = {sender}
+        if any(each.sender not in codes for each in found) or not found:
+            codes |= await self._directories.aliases(axis, sender)
+        if not any(each.sender in codes for each in found) and named.code and named.promulgation_date:
+            for code in sorted(codes):
+                number = numbered(code, named.code, named.promulgation_date)
+                found += await self._journal.of_number(number, Direction.IN)
+        found = [each for each in found if business_type(each) != 1]
+        return [each for each in found if each.sender in codes], [each for each in found if each.sender not in codes]
+
+    def _ours(self, message: Message) -> dict[str, str]:
+        """Our organs among its receivers, each with its office."""
+        if "document" not in (message.detail or {}):
+            return {}
+        to = detail.document_bare(message.detail or {}).to
+        return {organ.code: office for organ in to if (office := self._office_of(organ.code))}
+
+    def _tell(self, earlier: Message, organs: dict[str, str], reason: str) -> Iterable[Effect]:
+        """Each office that has, or is to have, the document hears that it is asked back."""
+        for office, organ in {office: organ for organ, office in organs.items()}.items():
+            about = replace(earlier, office=office, sender=organ)
+            yield from notices.about(about, "recall.asked", self._now(), ASKED_BACK, reason)
+
+
+def wait(message: Message, now: dt.datetime, *, is_status: bool) -> dt.timedelta | None:
+    """For how long to wait for what it is about; None when that is over. Attempts count the looks so far."""
+    if not is_status:
+        return WAITS[message.attempts - 1] if message.attempts <= len(WAITS) else None
+    if now - (message.accepted_at or now) >= PATIENCE:
+        return None
+    doubled: int = 2 ** min(message.attempts - 1, 10)
+    return min(WAITS[0] * doubled, LONGEST_WAIT)
+
+
+def _named(act: Act, document: Document) -> tuple[ResponseFor, ...]:
+    sender = document.sender.code
+    match act:
+        case Act.RECALL:
+            return document.response_for
+        case Act.UPDATE:
+            return (ResponseFor(sender, document_id=document.business.document_id),)
+        case Act.REPLACE:
+            return tuple(ResponseFor(sender, document_id=old.document_id) for old in document.business.replacements)

@@ -1,0 +1,224 @@
+"""Asking a document back by status 13, one for each organ that has it; answering such a recall; waiting for answers.
+
+What has not left is withdrawn: nobody has it. An organ that never answers is shown as such once its time is over, and
+its sender's office is told; nothing waits for it. Recalls by a document of their own (type 1) come in by the door
+(`gateway.pipeline.intake`); both end in the same rows of the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.config import Settings
+from gateway.errors import Busy, GatewayError, Refused
+from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
+from gateway.model import Direction, Document, Kind, Problem, ResponseFor, Status
+from gateway.pipeline import detail, notices
+from gateway.pipeline.checks import refuse
+from gateway.rules.statuses import RETURNED
+from gateway.states import (
+    AGREED,
+    ASKED_BACK,
+    Act,
+    Concerns,
+    Delivery,
+    Effect,
+    Entry,
+    Message,
+    NewMessage,
+    Outcome,
+    Purge,
+    RecallAnswered,
+    State,
+)
+
+KEY_LEASE = dt.timedelta(seconds=15)
+AT_ONCE = 100
+WHO = "recalls"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of a recall, the same for the same key for ever."""
+
+    messages: tuple[Mapping[str, Any], ...]
+    """Message id, axis and organs of each status 13."""
+    withdrawn: tuple[Mapping[str, Any], ...]
+    """The same of each message that had not left, and never will."""
+    repeated: bool = False
+
+
+class Recalls:
+    def __init__(
+        self, journal: Journal, settings: Settings, now: Callable[[], dt.datetime], nudge: Callable[[], None]
+    ) -> None:
+        self._journal = journal
+        self._answer_life = dt.timedelta(hours=settings.times.recall_hours)
+        self._send_life = dt.timedelta(hours=settings.times.expires_hours)
+        self._now = now
+        self._nudge = nudge
+
+    async def own(self, office: str, message_id: str) -> list[Message]:
+        """All messages of the document that the office handed in. Raises `GatewayError("not-found")` for any other."""
+        message = await self._journal.message(message_id)
+        if (
+            message is None
+            or message.office != office
+            or (message.direction, message.kind) != (Direction.OUT, Kind.DOCUMENT)
+        ):
+            raise GatewayError("not-found")
+        return [
+            each
+            for each in await self._journal.submission(message.submission_id)
+            if each.office == office and (each.direction, each.kind) == (Direction.OUT, Kind.DOCUMENT)
+        ]
+
+    async def all_unsent(self, documents: Sequence[Message]) -> bool:
+        return all([await self._journal.never_tried(each.message_id) for each in documents])
+
+    async def ask(self, office: str, key: str, message_id: str, reason: str, receivers: Sequence[str] | None) -> Asked:
+        """Ask the document back from `receivers`, or from everybody who has it.
+
+        Raises `Refused`, with 409 where there is nothing to ask back or it cannot be told now; `Busy`.
+        """
+        documents = await self.own(office, message_id)
+        described = json.dumps(["recall", documents[0].submission_id, reason, sorted(receivers or ())])
+        fingerprint = hashlib.sha256(described.encode()).hexdigest()
+        taken = await self._journal.reserve(office, key, KEY_LEASE)
+        if isinstance(taken, Running):
+            raise Busy("key-running", "the first request with this key is still running", after=taken.after)
+        if isinstance(taken, Answered):
+            if taken.fingerprint != fingerprint:
+                raise KeyReused
+            return _asked(taken.answer, repeated=True)
+        try:
+            answer, born, withdrawn = await self._plan(office, documents, reason, receivers)
+            submission = NewSubmission(office, key, fingerprint, answer, born, withdrawn)
+            kept = await asyncio.shield(self._journal.accept(submission))
+        except BaseException:
+            await asyncio.shield(self._journal.release_key(office, key))
+            raise
+        self._nudge()
+        return _asked(kept, repeated=kept != answer)
+
+    async def _plan(
+        self, office: str, documents: Sequence[Message], reason: str, receivers: Sequence[str] | None
+    ) -> tuple[dict[str, Any], tuple[NewMessage, ...], tuple[str, ...]]:
+        had = {each.message_id: await self._journal.deliveries(each.message_id) for each in documents}
+        everybody = {delivery.organ for deliveries in had.values() for delivery in deliveries}
+        refuse(
+            [
+                Problem(f"receivers[{index}]", "not-a-receiver", "it did not go there")
+                for index, organ in enumerate(receivers or ())
+                if organ not in everybody
+            ]
+        )
+        wanted = everybody if receivers is None else set(receivers)
+        born: list[NewMessage] = []
+        withdrawn: list[Message] = []
+        asked_before = False
+        for document in documents:
+            to = [each for each in had[document.message_id] if each.organ in wanted]
+            if document.state is State.REJECTED or not to:
+                continue
+            if await self._journal.never_tried(document.message_id):
+                if len(to) < len(had[document.message_id]):
+                    raise _conflict("not-sent")  # one message for all of them: it goes out to all, or to none
+                withdrawn.append(document)
+                continue
+            if document.sent_at is None:
+                raise _conflict("being-sent")
+            rows = await self._journal.recalls(document.message_id)
+            asked = {row.organ for row in rows if row.closed}
+            asked_before = asked_before or bool(asked)
+            wanting = [each for each in to if each.organ not in asked or receivers is not None]
+            born += [self._status(office, document, each, reason) for each in wanting if each.status != RETURNED]
+        if not born and not withdrawn:
+            raise _conflict("already-recalled" if asked_before else "nothing-to-recall")
+        submission = born[0].message.message_id if born else ""
+        answer = {
+            "submission": submission,
+            "messages": [_line(new.message, new.deliveries) for new in born],
+            "withdrawn": [_line(each, had[each.message_id]) for each in withdrawn],
+        }
+        return (
+            answer,
+            tuple(replace(new, message=replace(new.message, submission_id=submission)) for new in born),
+            tuple(each.message_id for each in withdrawn),
+        )
+
+    def _status(self, office: str, earlier: Message, to: Delivery, reason: str) -> NewMessage:
+        if "document" not in (earlier.detail or {}):
+            raise _conflict("purged")
+        document, now = detail.document_bare(earlier.detail or {}), self._now()
+        message = Message(
+            message_id=uuid.uuid4().hex,
+            direction=Direction.OUT,
+            kind=Kind.STATUS,
+            state=State.ACCEPTED,
+            axis=earlier.axis,
+            endpoint="inside",
+            submission_id="",
+            office=office,
+            document_id=earlier.document_id,
+            sender=earlier.sender,
+            urgency=earlier.urgency,
+            detail=detail.of_status(asking(document, to.organ, reason, now)),
+            accepted_at=now,
+            due_at=now,
+            expires_at=now + self._send_life,
+        )
+        asked = Concerns(earlier.message_id, Act.RECALL, (to.organ,), now + self._answer_life)
+        return NewMessage(message, (Delivery(to.organ, to.office),), marks=(asked,))
+
+
+def asking(document: Document, organ: str, reason: str, now: dt.datetime) -> Status:
+    """Status 13: of all statuses the only one that names the receiver, and not the sender, in ResponseFor."""
+    return Status(
+        sender=document.sender,
+        response_for=ResponseFor(organ, document.code, document.document_id, document.promulgation_date),
+        code=ASKED_BACK,
+        description=reason,
+        timestamp=now,
+    )
+
+
+def answered_by_us(message_id: str, organ: str, code: str, by: str) -> tuple[Effect, ...]:
+    """What follows when our office answers a recall of a document it received: 15, it is destroyed; 16, it is not.
+
+    What the office destroyed the gateway must not keep either (QĐ 28/2018/QĐ-TTg Đ9.2, NĐ 30/2020/NĐ-CP PL VI.III.8).
+    """
+    answered = RecallAnswered(message_id, organ, code, by, demanded=True)
+    return (answered, Purge(message_id, "recalled", once_given_back=True)) if code == AGREED else (answered,)
+
+
+async def look(journal: Journal, now: Callable[[], dt.datetime]) -> int:
+    """Enter the recalls that nobody answered in time, and tell their offices. How many they were."""
+    found = 0
+    while over := await journal.overdue_recalls(AT_ONCE):
+        for each in over:
+            message = await journal.message(each.message_id)
+            assert message is not None, "a recall is of a message"
+            entry = Entry("recall-unanswered", {"organ": each.organ, "by": each.asked_by})
+            told = notices.about(message, "recall.unanswered", now(), each.organ)
+            found += await journal.miss_recall(each, Outcome(entry, effects=told), who=WHO)
+    return found
+
+
+def _asked(answer: Mapping[str, Any], *, repeated: bool) -> Asked:
+    return Asked(tuple(answer["messages"]), tuple(answer["withdrawn"]), repeated)
+
+
+def _line(message: Message, deliveries: Sequence[Delivery]) -> dict[str, Any]:
+    return {"message_id": message.message_id, "axis": message.axis, "organs": [each.organ for each in deliveries]}
+
+
+def _conflict(code: str) -> Refused:
+    return Refused([Problem("", code, code.replace("-", " "))], code=code, status=409)

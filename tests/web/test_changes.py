@@ -1,0 +1,152 @@
+"""Recall, update and replace over HTTP."""
+
+import io
+import json
+
+import pytest
+from aiohttp import FormData
+
+from gateway.states import Act, Concerns, Entry, Outcome, State
+from tests.doors import FAR, OURS, record
+from tests.web.offices import open_street
+
+
+@pytest.fixture
+async def street(tmp_path):
+    async with open_street(tmp_path) as opened:
+        yield opened
+
+
+async def sent(street, key="k1", **changes):
+    """A document at the axis, as the road leaves it there."""
+    message_id = (await (await street.ours.submit(record(**changes), key=key)).json())["message_id"]
+    for state in (State.PACKED, State.SENT):
+        outcome = Outcome(Entry(state.value), state=state)
+        await street.house.journal.apply(message_id, outcome, who="test", why=None)
+    return message_id
+
+
+async def recall(street, message_id, key="r1", office=None, **asked):
+    caller = office or street.ours
+    headers = {"Idempotency-Key": key} if key else {}
+    return await caller.post(
+        f"/v1/documents/{message_id}/recall", json={"reason": "Gửi nhầm", **asked}, headers=headers
+    )
+
+
+async def change(street, message_id, act, key="c1", **changes):
+    made = FormData()
+    said = {**record(), "business": {"reason": "Sửa phụ lục"}, **changes}
+    made.add_field("record", io.BytesIO(json.dumps(said).encode()), content_type="application/json")
+    return await street.ours.post(
+        f"/v1/documents/{message_id}/{act}", data=made, headers={"Idempotency-Key": key, "Accept-Language": "en"}
+    )
+
+
+async def codes(response):
+    return response.status, [each["code"] for each in (await response.json())["errors"]]
+
+
+async def test_a_recall_by_status_is_answered_and_shown_in_the_document(street):
+    message_id = await sent(street)
+    response = await recall(street, message_id)
+    told = await response.json()
+    assert (response.status, told["document"], told["withdrawn"]) == (202, message_id, [])
+    assert [one["organs"] for one in told["messages"]] == [[FAR]]
+    shown = await (await street.ours.get(f"/v1/documents/{message_id}")).json()
+    assert [(one["organ"], one["state"]) for one in shown["recalls"]] == [(FAR, "asked")]
+    by = told["messages"][0]["message_id"]
+    assert [(one["act"], one["message_id"], one["earlier"]) for one in shown["relations"]] == [
+        ("recall", by, message_id)
+    ]
+    followed = await street.ours.get(f"/v1/documents/{by}")
+    assert (await followed.json())["kind"] == "status"
+
+
+async def test_the_same_recall_again_gets_the_same_answer(street):
+    message_id = await sent(street)
+    first, again = await recall(street, message_id), await recall(street, message_id)
+    assert (await first.json()) == (await again.json())
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert await codes(await recall(street, message_id, reason="Khác")) == (422, ["key-reused"])
+    assert await codes(await recall(street, message_id, key="r2")) == (409, ["already-recalled"])
+
+
+async def test_what_a_recall_needs_is_said(street):
+    message_id = await sent(street)
+    assert await codes(await recall(street, message_id, key="")) == (400, ["idempotency-key-missing"])
+    assert await codes(await recall(street, message_id, reason=" ")) == (422, ["missing"])
+    assert await codes(await recall(street, message_id, receivers=["000.00.77.G98"])) == (422, ["not-a-receiver"])
+    assert await codes(await recall(street, message_id, by="document")) == (422, ["missing"])
+    assert (await recall(street, message_id, office=street.theirs)).status == 404
+
+
+async def test_what_has_not_left_is_withdrawn(street):
+    message_id = (await (await street.ours.submit(record())).json())["message_id"]
+    told = await (await recall(street, message_id, by="document")).json()
+    assert ([one["message_id"] for one in told["withdrawn"]], told["messages"]) == ([message_id], [])
+
+
+async def test_a_recall_by_a_document_is_a_document_of_type_1(street):
+    message_id = await sent(street)
+    said = {"number": "16", "notation": "STN-VP", "promulgation": {"date": "2026-03-02"}, "subject": "V/v thu hồi"}
+    told = await (await recall(street, message_id, by="document", record=said)).json()
+    born = await street.house.journal.message(told["messages"][0]["message_id"])
+    assert born.detail["document"]["business"] == {"type": 1, "reason": "Gửi nhầm"}
+    earlier = await street.house.journal.message(message_id)
+    assert born.detail["document"]["response_for"][0]["document_id"] == earlier.document_id
+    shown = await (await street.ours.get(f"/v1/documents/{message_id}")).json()
+    assert [(one["state"], one["asked_by"]) for one in shown["recalls"]] == [("asked", born.message_id)]
+
+
+async def test_an_update_carries_what_follows_from_the_earlier_document(street):
+    message_id = await sent(street, to=[FAR, "000.00.01.G98"])
+    response = await change(street, message_id, "update", to=[FAR, "000.00.02.G98"])
+    assert response.status == 202, await response.text()
+    born = await street.house.journal.message((await response.json())["message_id"])
+    earlier = await street.house.journal.message(message_id)
+    business = born.detail["document"]["business"]
+    assert (business["type"], business["document_id"], business["receivers_changed"]) == (2, earlier.document_id, True)
+    changed = {one["organ"]: one["added"] for one in business["receiver_changes"]}
+    assert changed == {"000.00.02.G98": True, "000.00.01.G98": False}
+    shown = await (await street.ours.get(f"/v1/documents/{message_id}")).json()
+    assert [one["act"] for one in shown["relations"]] == ["update"]
+    assert "updated-by" in [entry["code"] for entry in shown["timeline"]]
+
+
+async def test_a_replacement_names_the_organs_that_had_the_old_document(street):
+    message_id = await sent(street)
+    response = await change(street, message_id, "replace", number="99")
+    born = await street.house.journal.message((await response.json())["message_id"])
+    earlier = await street.house.journal.message(message_id)
+    assert born.detail["document"]["business"]["replacements"] == [
+        {"document_id": earlier.document_id, "organs": [FAR]}
+    ]
+
+
+async def test_what_is_recalled_takes_no_change(street):
+    message_id = await sent(street)
+    await recall(street, message_id)
+    assert await codes(await change(street, message_id, "update")) == (409, ["recalled"])
+
+
+async def test_a_change_without_reason_or_of_another_kind_is_refused(street):
+    message_id = await sent(street)
+    assert await codes(await change(street, message_id, "update", business={})) == (422, ["reason-required"])
+    other = {"type": 3, "reason": "x"}
+    assert await codes(await change(street, message_id, "update", business=other)) == (422, ["not-of-this-kind"])
+    named = {"document_id": "d-0", "reason": "x"}
+    assert await codes(await change(street, message_id, "update", business=named)) == (422, ["earlier-differs"])
+
+
+async def test_an_inbox_item_shows_that_it_is_asked_back_and_takes_15(street):
+    document, asker = await street.arrive(), await street.arrive(message_id="in-2")
+    asked = Outcome(Entry("recall-heard"), effects=(Concerns(document, Act.RECALL, (OURS,)),))
+    refused = await street.ours.post(f"/v1/inbox/{document}/status", json={"code": "15"})
+    assert await codes(refused) == (409, ["recall-not-asked"])
+    await street.house.journal.apply(asker, asked, who="test", why=None)
+    shown = await (await street.ours.get(f"/v1/inbox/{document}")).json()
+    assert [(one["organ"], one["state"], one["asked_by"]) for one in shown["recalls"]] == [(OURS, "asked", asker)]
+    assert (await street.ours.post(f"/v1/inbox/{document}/status", json={"code": "14"})).status == 202
+    shown = await (await street.ours.get(f"/v1/inbox/{document}")).json()
+    assert shown["recalls"][0]["state"] == "agreed"

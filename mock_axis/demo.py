@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mock_axis import account, demo_changes, pki
+from mock_axis import account, demo_changes, demo_evidence, pki
 from mock_axis.account import Account
 from mock_axis.office import Faults, SampleOffice
 from mock_axis.office_client import NotTaken
@@ -91,7 +91,8 @@ async def _demo(folder: Path, documents: int, *, as_json: bool) -> bool:
             )
             drawn = await _wait_for_all(stage, bar)
             changes = await demo_changes.completed(stage.office, stage.scene.control_url, made, PATIENCE_SECONDS)
-            result = await _result(stage, drawn, secrets, changes, time.monotonic() - began)
+            proven = await demo_evidence.verified(stage.scene, stage.office, patience=PATIENCE_SECONDS)
+            result = await _result(stage, drawn, secrets, changes, proven, time.monotonic() - began)
             journeys = await _journeys(stage)
             bar.stop()
             if as_json:
@@ -219,7 +220,12 @@ async def _settled(stage: Stage) -> bool:
 
 
 async def _result(
-    stage: Stage, drawn: Account, secrets: list[str], changes: tuple[int, int], seconds: float
+    stage: Stage,
+    drawn: Account,
+    secrets: list[str],
+    changes: tuple[int, int],
+    proven: Mapping[str, Any] | None,
+    seconds: float,
 ) -> dict[str, Any]:
     recounted = await _recount(stage.scene.folder)
     verified = await _chain_holds(stage.scene)
@@ -240,6 +246,8 @@ async def _result(
         "updates": changes[1],
         "settled": await _settled(stage),
         "secrets_rejected": len(refused),
+        "evidence_verified": int(proven is not None),
+        "evidence": proven or {},
         "journal_verified": verified,
         "faults_struck": faults,
         "webhooks_lost": office["lost"],
@@ -251,6 +259,7 @@ async def _result(
         and verified
         and len(refused) == len(SECRETS)
         and changes == (2, 2)
+        and proven is not None
         and not any(result[name] for name in bad)
     )
     return result
@@ -302,6 +311,7 @@ def _show(console: Console, result: Mapping[str, Any], journeys: list[Mapping[st
         f"{result['receipts_bad']} bad, {result['receipts_missing']} missing; "
         f"{result['secrets_rejected']} state secrets refused at the door; "
         f"recalls {result['recalls']}, updates {result['updates']}; "
+        f"evidence of a delivery exported and {'verified' if result['evidence_verified'] else 'NOT verified'}; "
         f"journal {'verified' if result['journal_verified'] else 'NOT verified'}; {result['seconds']} s[/{colour}]"
     )
     console.print("Counted from what the mock axis and the sample offices hold, not from the gateway's own books.")

@@ -20,4 +20,6 @@ async def test_the_demo_shows_that_nothing_is_lost_or_doubled():
     assert (result["lost"], result["doubled"], result["receipts_bad"], result["receipts_missing"]) == (0, 0, 0, 0)
     assert result["receipts_verified"] > result["sent"]
     assert result["secrets_rejected"] == 2
+    assert result["evidence_verified"] == 1
+    assert {"proven"} == {result["evidence"][claim] for claim in ("bytes", "signature", "journal", "blocks")}
     assert sum(result["faults_struck"].values()) > 0

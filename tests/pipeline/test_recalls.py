@@ -337,7 +337,7 @@ async def test_what_the_office_destroyed_is_gone_here_too_and_the_recall_stays_t
     after = await road.message(document)
     assert (after.detail, after.purged_at, await road.journal.contents(document)) == (None, road.clock(), [])
     assert contents
-    assert set(await road.journal._stamp.erasures(10)) == set(contents)
+    assert set(await road.journal.purges.erasures(10)) == set(contents)
     assert await relations(road, document) == {("recall", status, document)}
     assert await recalls(road, document) == {OURS: "agreed"}
     assert await road.facts(document, "recall-agreed") == [{"organ": OURS, "by": answer}]

@@ -1,6 +1,6 @@
 """Write the reference pages of this folder from the code, so that they cannot differ from it.
 
-configuration.md comes from `gateway/config.py` and the sentences under its keys, metrics.md from `gateway.metrics`,
+configuration.md comes from `gateway/config/sections.py` and the sentences under its keys, metrics.md from `gateway.metrics`,
 command-line.md from the commands themselves, office-api.md from the OpenAPI document, and of the SOAP face
 `schemas/office/` from its models. `python docs/reference/make.py` writes them; a test compares.
 """

@@ -10,9 +10,10 @@ sent in every field; `outgoing.chase` closes the message when every organ has an
 **In.** A `loops.Poller` lists what an axis holds for us and enters each item as announced; nothing is consumed by
 listing. `incoming.fetch` streams the file into contents, compares it with what the transport vouched for, takes it
 apart, and freezes our receipt in the same transaction; `incoming.confirm` gives the axis that receipt; `examine`
-judges signature and form. `handing.hand_over` gives the document to each of our offices that owns a receiver, and when
-an office has it, status 01 of each of its organs is born as a message of its own and takes the road out. A status about
-our document settles its delivery and goes on to the office that sent it.
+checks the edXML signature and gives what came to `documents_received` or `statuses_heard`. `handing.hand_over` gives the
+document to each of our offices that owns a receiver, and when an office has it, status 01 of each of its organs is born
+as a message of its own and takes the road out. A status about our document settles its delivery and goes on to the
+office that sent it.
 
 **Inside.** Between two of our own offices `local_axis` stands in for an axis: the same stages, receipts and statuses.
 

@@ -1,10 +1,14 @@
-"""What the door asks of a submission beside its form: receivers, limits, times. Pure; `intake` decides when."""
+"""What the door asks of a submission beside its form: receivers, limits of `[limits]`, times. Pure; `intake` decides when.
+
+What an axis or an office takes less of is in `limits`.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
 
+from gateway.config import Limits
 from gateway.errors import Refused
 from gateway.model import Document, Problem, Status
 from gateway.pipeline.record import Record
@@ -52,6 +56,23 @@ def unfit(document: Document) -> list[Problem]:
             if not named.document_id and not (named.code and named.promulgation_date)
         ]
     return problems
+
+
+def too_many(form: Record, limits: Limits) -> list[Problem]:
+    return [over("attachments", "too-many", limits.attachments)] if len(form.attachments) > limits.attachments else []
+
+
+def too_large(form: Record, limits: Limits) -> list[Problem]:
+    """By the sizes it declares."""
+    sizes = [one.size or 0 for one in form.attachments]
+    large = [
+        over(f"attachments[{index}].size", "too-many-bytes", limits.attachment_bytes)
+        for index, size in enumerate(sizes)
+        if size > limits.attachment_bytes
+    ]
+    if sum(sizes) > limits.submission_bytes:
+        large.append(over("attachments", "too-many-bytes", limits.submission_bytes))
+    return large
 
 
 def untimely(form: Record, now: dt.datetime) -> list[Problem]:

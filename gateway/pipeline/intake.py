@@ -5,7 +5,8 @@ speak for that organ. Then the key is reserved: whoever comes again with it gets
 the content differs. Only then come the questions whose answer changes with time (routes, dates, room on disk), so that
 a repeated submission is never judged anew. A failed submission frees its key and keeps nothing.
 
-Left to others: the wire of an upload (`gateway.web`), packing and signing (`gateway.pipeline.outgoing`).
+Left to others: the wire of an upload (`gateway.web`), taking its bytes (`intake_uploads`, `intake_edxml`), packing and
+signing (`gateway.pipeline.outgoing`).
 """
 
 from __future__ import annotations
@@ -24,12 +25,11 @@ import structlog
 
 from gateway.config import Settings
 from gateway.edxml.check import check_document
-from gateway.edxml.look import SAYS, Look
-from gateway.errors import Busy, Refused, Rejection, Retryable
+from gateway.errors import Busy, Refused, Retryable
 from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
-from gateway.pipeline import detail, intake_edxml, suspicion
-from gateway.pipeline.checks import Targets, over, refuse, targets, unfit, untimely
+from gateway.pipeline import detail, intake_edxml, intake_uploads, suspicion
+from gateway.pipeline.checks import Targets, refuse, targets, too_large, too_many, unfit, untimely
 from gateway.pipeline.directory import Directories, Looked, Roads
 from gateway.pipeline.duplicates import earlier
 from gateway.pipeline.earlier_sent import NOTHING, Earlier, EarlierSent
@@ -119,7 +119,7 @@ class Intake:
         document = to_document(form)
         self._check_at_once(office, form, document)
         if first := await self._reserve(office, key):
-            return _again(first, _fingerprint(record, await self._only_digests(form, uploads)))
+            return _again(first, _fingerprint(record, await intake_uploads.digests(form, uploads, self._limits)))
         async with self._tentative(office, key) as kept:
             roads = self._roads(targets(document), untimely(form, self._now()))
             listed = await self._listed(document, roads)
@@ -127,7 +127,7 @@ class Intake:
             self._limiter.refuse(office, listed.roads, [(one.name, one.size or 0) for one in form.attachments])
             concerned = await self._earlier.of(office, listed.document)
             self._need_room()
-            attachments, warnings = await self._take(form, uploads, kept)
+            attachments, warnings = await intake_uploads.take(form, uploads, self._contents, self._limits, kept)
             self._limiter.refuse(office, listed.roads, _files(attachments))
             scans = await self._scan(attachments)
             pdfs = await self._look(office, attachments)
@@ -197,19 +197,8 @@ class Intake:
 
     def _check_at_once(self, office: str, form: Record, document: Document) -> None:
         """What the record alone decides: form, limits, secrecy, whose organ it is."""
-        problems = [*check_document(document), *unfit(document)]
-        if len(form.attachments) > self._limits.attachments:
-            problems.append(over("attachments", "too-many", self._limits.attachments))
-        refuse(problems)
-        sizes = [one.size or 0 for one in form.attachments]
-        large = [
-            over(f"attachments[{index}].size", "too-many-bytes", self._limits.attachment_bytes)
-            for index, size in enumerate(sizes)
-            if size > self._limits.attachment_bytes
-        ]
-        if sum(sizes) > self._limits.submission_bytes:
-            large.append(over("attachments", "too-many-bytes", self._limits.submission_bytes))
-        refuse(large, code="too-large", status=413)
+        refuse([*check_document(document), *unfit(document), *too_many(form, self._limits)])
+        refuse(too_large(form, self._limits), code="too-large", status=413)
         refuse(secrecy.refuse(form.secrecy, document), code="state-secret")
         self._check_owner(office, document.sender.code)
 
@@ -267,44 +256,6 @@ class Intake:
 
     # --- the bytes ----------------------------------------------------------------------------------------------
 
-    async def _take(
-        self, form: Record, uploads: AsyncIterator[Upload], kept: list[Content]
-    ) -> tuple[list[Attachment], list[Problem]]:
-        """Store each upload against its line of the record; all of them, and no more. Also gives warnings."""
-        left = self._limits.submission_bytes
-        attachments: list[Attachment] = []
-        problems: list[Problem] = []
-        warnings: list[Problem] = []
-        async for upload in uploads:
-            index = len(kept)
-            where = _expected(form, index, upload)
-            limit = min(self._limits.attachment_bytes, left)
-            look = Look()
-            try:
-                content = await self._contents.store(_watched(upload.chunks, look), limit=limit)
-            except Rejection as error:
-                raise Refused([over(where, "too-many-bytes", limit)], code=error.code, status=413) from None
-            kept.append(content)
-            part = form.attachments[index]
-            attachments.append(Attachment(uuid.uuid4().hex, part.name, part.content_type, part.description, content))
-            left -= content.size
-            look.end()
-            warnings += [Problem(where, code, SAYS[code]) for code in look.codes(part.name, part.content_type)]
-            if not content.size:
-                problems.append(Problem(where, "attachment-empty", "the attachment has no bytes"))
-            if part.size not in {None, content.size}:
-                problems.append(Problem(f"{where}.size", "size-differs", "the size is not the one declared"))
-            if part.sha256 not in {None, content.sha256}:
-                problems.append(Problem(f"{where}.sha256", "digest-differs", "the SHA-256 is not the one declared"))
-        problems += [
-            Problem(f"attachments[{index}]", "attachment-missing", "its bytes did not come")
-            for index in range(len(kept), len(form.attachments))
-        ]
-        refuse(problems)
-        if not attachments:
-            warnings.append(Problem("attachments", "no-attachment", "there is no attachment"))
-        return attachments, warnings
-
     async def _scan(self, attachments: Sequence[Attachment]) -> Scans:
         """For viruses, once all bytes are held. Refuses what is infected; raises `Busy` where that cannot be told now."""
         if self._scanning is None or not attachments:
@@ -326,24 +277,6 @@ class Intake:
             raise Busy(error.code, error.message, after=error.after) from error
         refuse(looked.refused, code="pdf-signatures")
         return looked
-
-    async def _only_digests(self, form: Record, uploads: AsyncIterator[Upload]) -> list[Attachment]:
-        """Read the uploads of a repeated submission: what they are counts, their bytes are held already."""
-        seen: list[Attachment] = []
-        size = 0
-        async for upload in uploads:
-            where = _expected(form, len(seen), upload)
-            digest, start = hashlib.sha256(), size
-            async for chunk in upload.chunks:
-                digest.update(chunk)
-                size += len(chunk)
-                if size > self._limits.submission_bytes:
-                    raise Refused(
-                        [over(where, "too-many-bytes", self._limits.submission_bytes)], code="too-large", status=413
-                    )
-            name = form.attachments[len(seen)].name
-            seen.append(Attachment("", name, content=Content(digest.hexdigest(), size - start, "")))
-        return seen
 
     @contextlib.asynccontextmanager
     async def _discarding(self, kept: list[Content] | None = None) -> AsyncIterator[list[Content]]:
@@ -448,23 +381,6 @@ def _attachments(subject: Document | Status) -> tuple[Attachment, ...]:
 
 def _files(attachments: Sequence[Attachment]) -> list[tuple[str, int]]:
     return [(one.name, one.content.size if one.content else 0) for one in attachments]
-
-
-async def _watched(chunks: Chunks, look: Look) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
-        look.take(chunk)
-        yield chunk
-
-
-def _expected(form: Record, index: int, upload: Upload) -> str:
-    """The field this upload is for. Refuses one that is not in the record, or plainly another line of it."""
-    if index >= len(form.attachments):
-        raise Refused([Problem(f"attachments[{index}]", "attachment-extra", "the record does not name it")])
-    names = [one.name for one in form.attachments]
-    # Clients mangle file names in many ways: only a name that belongs to another line is proof of a wrong order.
-    if upload.name != names[index] and upload.name in names:
-        raise Refused([Problem(f"attachments[{index}]", "attachment-order", "the files are not in the record's order")])
-    return f"attachments[{index}]"
 
 
 def _fingerprint(described: Mapping[str, Any], attachments: Sequence[Attachment]) -> str:

@@ -41,7 +41,7 @@ async def looking(road, pen, **policies):
     async with PdfExaminer(PdfOptions(trust, workers=1)) as examiner:
         named = {name.replace("_", "-"): Policy(mode) for name, mode in policies.items()}
         pdfs = Pdfs(road.contents, examiner, named, lambda: dt.datetime.now(dt.UTC))  # certificates are made now
-        road.intake._pdfs = road.stages[Stage.EXAMINE].__self__._pdfs = pdfs
+        road.intake._pdfs = road.stages[Stage.EXAMINE].__self__._documents._pdfs = pdfs
         yield road
 
 
@@ -108,7 +108,7 @@ class Away:
 
 
 async def test_while_nobody_can_be_asked_about_revocation_the_door_says_later_and_the_axis_is_not_blamed(road, signed):
-    road.intake._pdfs = road.stages[Stage.EXAMINE].__self__._pdfs = Away()
+    road.intake._pdfs = road.stages[Stage.EXAMINE].__self__._documents._pdfs = Away()
     with pytest.raises(Busy, match="revocation-unreachable") as busy:
         await road.submit(files=(("a.pdf", signed),))
     assert busy.value.after == 60

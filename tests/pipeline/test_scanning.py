@@ -21,7 +21,7 @@ async def scanned(road, **options):
     async with simulated() as scanner:
         section = scanner.section(**{"timeout_seconds": 0.5, "attempts": 3, **options})
         scanning = Scanning(Clamd(section), road.contents, road.journal, section, road.metrics.scanned)
-        road.intake._scanning = road.stages[Stage.EXAMINE].__self__._scanning = scanning
+        road.intake._scanning = road.stages[Stage.EXAMINE].__self__._documents._scanning = scanning
         yield scanner
 
 

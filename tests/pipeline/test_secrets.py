@@ -63,7 +63,9 @@ class House:
         road = self.road
         road.settings = road.settings.model_copy(update={"secrecy": SecrecySection(**said)})
         old = road.stages[Stage.EXAMINE].__self__
-        into = Incoming(road.journal, road.contents, road.partners, old._router, road.settings, road.clock, old._pdfs)
+        into = Incoming(
+            road.journal, road.contents, road.partners, old._router, road.settings, road.clock, old._documents._pdfs
+        )
         road.stages[Stage.EXAMINE] = into.examine
         self.__init__(road)
 

@@ -1,30 +1,19 @@
-"""The configuration: one TOML file, overridden by `LIENTHONG_…` environment variables.
+"""The sections of the file, their keys, and under each key what it means: `docs/reference/configuration.md` is made of it.
 
-Paths are relative to the file; paths in adapter options must be absolute. Unknown keys are refused by name; all problems are reported at once
-(`Misconfigured`). Adapter options stay a plain table here and are checked by the adapter itself, which alone knows
-them. Secrets are never values: an option names a file or an environment variable.
+A section checks the form of its own values; what they say together is judged in `contradictions`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import datetime as dt
-import difflib
-import ipaddress
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
-
-from gateway.errors import Misconfigured
-from gateway.model import LOCAL_AXIS, Problem
-from gateway.salvage import salvage
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 OrganCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z]+(\.[0-9A-Za-z]+)*$", max_length=35)]
@@ -350,167 +339,6 @@ class Settings(BaseSettings):
         return (env_settings, init_settings)
 
 
-def load(path: Path) -> Settings:
-    """Read and check the file at `path`. Raises `Misconfigured` with every problem found."""
-    settings, problems = examine(path)
-    if problems or settings is None:
-        raise Misconfigured(problems)
-    return settings
-
-
-def examine(path: Path) -> tuple[Settings | None, list[Problem]]:
-    """Every problem of the file, and what it says apart from them; None where it cannot be read as TOML at all."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        return None, [Problem(str(path), "unreadable", exc.strerror or "cannot be read")]
-    except RecursionError:
-        return None, [Problem(str(path), "not-toml", "nests too deep")]
-    except ValueError as exc:  # TOML's own, another encoding than UTF-8, or a number of thousands of digits
-        return None, [Problem(str(path), "not-toml", str(exc))]
-    problems: list[Problem] = []
-    try:
-        settings = Settings(**table)
-    except SettingsError as exc:
-        return None, [Problem("environment", "unreadable", str(exc))]
-    except ValidationError as exc:
-        problems, whole = _problems(exc), copy.deepcopy(table)
-        for error in exc.errors(include_input=False, include_url=False):
-            _prune(table, error["loc"])
-        # Without its faulty values the rest can still be examined, and everything be told at once.
-        try:
-            settings = Settings(**table)
-        except ValidationError:
-            settings = salvage(Settings, whole)
-    told = {problem.field for problem in problems}
-    contradictions = [found for found in _contradictions(settings) if found.field not in told]
-    return _rooted(settings, path.resolve().parent), problems + contradictions
-
-
-def _prune(table: Any, place: tuple[int | str, ...]) -> None:
-    for part in place[:-1]:
-        try:
-            table = table[part]
-        except (KeyError, IndexError, TypeError):
-            return
-    if isinstance(table, dict):
-        table.pop(place[-1], None)
-
-
-def _problems(exc: ValidationError) -> list[Problem]:
-    # The input is left out: a misplaced secret must not be printed back.
-    problems = []
-    for error in exc.errors(include_input=False, include_url=False):
-        place, code, message = error["loc"], error["type"].replace("_", "-"), error["msg"]
-        if error["type"] == "extra_forbidden":
-            code, message = "unknown-key", "no such key"
-            if near := difflib.get_close_matches(str(place[-1]), _known(place[:-1]), n=1):
-                message += f"; did you mean {near[0]!r}?"
-        problems.append(Problem(".".join(map(str, place)), code, message))
-    return problems
-
-
-def _known(place: tuple[int | str, ...]) -> list[str]:
-    """The keys that exist in the section at `place`."""
-    section: type[BaseModel] = Settings
-    for part in place:
-        if isinstance(part, str):
-            annotation = section.model_fields[part].annotation
-            section = next(kind for kind in (*get_args(annotation), annotation) if isinstance(kind, type))
-    return [field.alias or name for name, field in section.model_fields.items()]
-
-
-def _contradictions(settings: Settings) -> list[Problem]:
-    problems: list[Problem] = []
-    axes = [section.name for section in settings.axis]
-    for kind, names in (("axis", axes), ("office", [section.name for section in settings.office])):
-        problems += [Problem(kind, "doubled", f"{name!r} is defined twice") for name in _doubled(names)]
-    if LOCAL_AXIS in axes:
-        problems.append(
-            Problem("axis", "reserved", f"the name {LOCAL_AXIS!r} is taken by the road between own offices")
-        )
-    for code in _doubled([code for section in settings.office for code in section.organs]):
-        problems.append(Problem("office.organs", "doubled", f"organ {code} belongs to two offices"))
-    for index, route in enumerate(settings.route):
-        if route.axis not in axes and "" not in axes:
-            problems.append(Problem(f"route.{index}.axis", "unknown", f"no axis is called {route.axis!r}"))
-        if route.from_ and route.until and route.until < route.from_:
-            problems.append(Problem(f"route.{index}.until", "order", "lies before `from`"))
-        if route.organ.strip("*").count("*") or (
-            route.organ.startswith("*") and route.organ.endswith("*") and route.organ != "*"
-        ):
-            problems.append(Problem(f"route.{index}.organ", "pattern", "one * only, at the start or the end"))
-    if settings.times.longest_call_seconds >= settings.times.lease_seconds:
-        problems.append(
-            Problem(
-                "times.longest_call_seconds",
-                "too-long",
-                "a lease must outlive the longest call: lower it, or raise times.lease_seconds",
-            )
-        )
-    return [
-        *problems,
-        *_apart(settings),
-        *_listeners(settings),
-        *_timestamps(settings.timestamps.url),
-        *_antivirus(settings.antivirus),
-    ]
-
-
-def _apart(settings: Settings) -> Iterator[Problem]:
-    """What a backup of the data must not hold."""
-    for name, folder in (
-        ("journal.purges", settings.journal.purges),
-        ("secrecy.quarantine", settings.secrecy.quarantine),
-    ):
-        if folder is not None and folder.is_relative_to(settings.data_dir):
-            yield Problem(name, "inside", "lies in data_dir: a restored backup of it would bring back an old one")
-
-
-def _listeners(settings: Settings) -> Iterator[Problem]:
-    for name in ("office_api", "operators"):
-        listener: Listener = getattr(settings, name)
-        if bool(listener.certificate) != bool(listener.key):
-            yield Problem(name, "half-tls", "certificate and key belong together")
-        if not loopback(listener.host) and not listener.certificate and not listener.behind_tls_proxy:
-            yield Problem(name, "plain-http", "off loopback give certificate and key, or say behind_tls_proxy = true")
-
-
-def _timestamps(url: str | None) -> Iterator[Problem]:
-    host: str | None = None
-    with contextlib.suppress(ValueError):  # no number for a port, or half an IPv6 address
-        parts = urlsplit(url or "")
-        host = parts.hostname if parts.port != 0 and parts.username is None else None
-    if url and (not host or not url.startswith(("http://", "https://"))):
-        yield Problem("timestamps.url", "not-url", "give https://host/path, without a name and a password")
-    elif url and host and url.startswith("http:") and not loopback(host):
-        yield Problem("timestamps.url", "plain-http", "off loopback say https")
-
-
-def _antivirus(section: AntivirusSection) -> Iterator[Problem]:
-    if section.clamd is None:
-        return
-    try:
-        address = section.address
-    except ValueError:
-        yield Problem("antivirus.clamd", "not-an-address", "give the path of its socket, or host:port")
-        return
-    if not isinstance(address, Path) and not loopback(address[0]):
-        yield Problem("antivirus.clamd", "plain", "clamd speaks plain text: let it listen on this machine")
-
-
-def loopback(host: str) -> bool:
-    """Whether traffic to this host stays on this machine. A name may only look like an address: `127.example.com`."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _doubled(names: list[str]) -> list[str]:
-    return sorted({name for name in names if name and names.count(name) > 1})
-
-
 def purge_folder(settings: Settings) -> Path:
     return settings.journal.purges or _beside(settings.data_dir, "purges")
 
@@ -521,40 +349,3 @@ def quarantine_folder(settings: Settings) -> Path:
 
 def _beside(folder: Path, name: str) -> Path:
     return folder.with_name(f"{folder.name}-{name}")
-
-
-def _rooted(settings: Settings, root: Path) -> Settings:
-    def rooted(listener: Listener) -> Listener:
-        return listener.model_copy(
-            update={name: root / value for name in ("certificate", "key") if (value := getattr(listener, name))}
-        )
-
-    return settings.model_copy(
-        update={
-            "data_dir": root / settings.data_dir,
-            "keys": root / settings.keys,
-            "trust": root / settings.trust,
-            "pdf": settings.pdf.model_copy(
-                update={
-                    name: root / value
-                    for name in ("trust", "revocation_answers")
-                    if (value := getattr(settings.pdf, name))
-                }
-            ),
-            "journal": settings.journal.model_copy(
-                update={
-                    "heads": root / (settings.journal.heads or settings.data_dir / "heads"),
-                    "purges": root / purge_folder(settings),
-                }
-            ),
-            "secrecy": settings.secrecy.model_copy(
-                update={
-                    "officer_certificate": (given := settings.secrecy.officer_certificate) and root / given,
-                    "quarantine": root / quarantine_folder(settings),
-                }
-            ),
-            "timestamps": settings.timestamps.model_copy(update={"trust": root / settings.timestamps.trust}),
-            "office_api": rooted(settings.office_api),
-            "operators": rooted(settings.operators),
-        }
-    )

@@ -215,6 +215,8 @@ class SettleDelivery:
     status: str
     at: dt.datetime
     answered: bool
+    file: str | None = None
+    """SHA-256 of the edXML file that says so: two of one code at one time may say different things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +389,6 @@ class Outcome:
     """Columns of the message to set, e.g. {"axis_id": "…", "proof": "signed-receipt"}."""
     effects: tuple[Effect, ...] = ()
     otherwise: Outcome | None = None
-    """Instead, where each status that it settles had been heard before: of that delivery, that code, at that time. The
-    journal's unique key decides, so of two examined at once one is told.
+    """Instead, where each status that it settles had been heard before: of that delivery, that code, at that time, in the
+    same file. The journal's unique key decides, so of two examined at once one is told.
     """

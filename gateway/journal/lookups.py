@@ -205,9 +205,13 @@ def twin_key(sender: str, document_id: str, business_type: int, digests: Sequenc
 
 
 def claim_twin(tx: Transaction, twin: str, message_id: str) -> str:
-    first = tx.one(queries.MESSAGE_BY_TWIN, {"twin": twin})
-    if first is not None:
-        return message_from(first).message_id
+    row = tx.one(queries.MESSAGE_BY_TWIN, {"twin": twin})
+    if row is not None:
+        first = message_from(row)
+        if first.state is not State.REJECTED or first.purged_at is not None:
+            return first.message_id
+        # Its sender was told that nobody has it: the same document sent again is no duplicate of one that was refused.
+        tx.run(queries.GIVE_UP_TWIN, {"id": first.message_id})
     tx.run(queries.CLAIM_TWIN, {"id": message_id, "twin": twin})
     return message_id
 

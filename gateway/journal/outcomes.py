@@ -273,15 +273,16 @@ def offer(tx: Transaction, message_id: str, now: int) -> None:
 def _settle_delivery(tx: Transaction, heard: SettleDelivery, who: str, now: int) -> bool:
     """Note a status once, however often it comes; what was answered stays answered, and the latest answer shows.
 
-    False where it had been noted before.
+    False where it had been noted before, from the very same file.
     """
     row = tx.one(queries.DELIVERY, {"id": heard.message_id, "to": heard.organ})
     if row is None:
         return True
     at = stamp(heard.at)
     key = {"message_id": heard.message_id, "organ": heard.organ, "status": heard.status, "status_at": at}
-    if not tx.run(queries.STATUS_HEARD, {**key, "heard_at": now}):
-        return False
+    if not tx.run(queries.STATUS_HEARD, {**key, "heard_at": now, "file": heard.file}):
+        noted = tx.one(queries.STATUS_FILE, key)
+        return noted is not None and noted[0] != heard.file
     _, status_at, answered = row
     newer = status_at is None or at >= status_at
     if (heard.answered and not answered) or (heard.answered == bool(answered) and newer):

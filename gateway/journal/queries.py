@@ -129,6 +129,7 @@ CONFIRMED_BUT_LISTED = Query(
     .limit(1)
 )
 MESSAGE_BY_TWIN = Query(select(*MESSAGE_COLUMNS).where(message.c.twin == bindparam("twin")))
+GIVE_UP_TWIN = Query(update(message).where(message.c.message_id == _id).values(twin=None))
 CLAIM_TWIN = Query(update(message).where(message.c.message_id == _id, message.c.twin.is_(None)), "twin")
 
 NEXT_VERSION = Query(update(message).where(message.c.message_id == _id).values(version=message.c.version + 1))
@@ -263,8 +264,16 @@ UNANSWERED_SENT = Query(
     .where(delivery.c.message_id == _id, message.c.state == "sent")
 )
 STATUS_HEARD = _insert_once(status_heard, key=("message_id", "organ", "status", "status_at"))
+STATUS_FILE = Query(
+    select(status_heard.c.file).where(
+        status_heard.c.message_id == bindparam("message_id"),
+        status_heard.c.organ == bindparam("organ"),
+        status_heard.c.status == bindparam("status"),
+        status_heard.c.status_at == bindparam("status_at"),
+    )
+)
 STATUSES = Query(
-    select(*status_heard.columns)
+    select(*(each for each in status_heard.columns if each.name != "file"))
     .where(status_heard.c.message_id == _id)
     .order_by(status_heard.c.status_at, status_heard.c.heard_at)
 )

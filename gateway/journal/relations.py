@@ -223,7 +223,7 @@ def _ask(tx: Transaction, earlier: Message, by: str, effect: Concerns, now: int)
         if earlier.direction is Direction.OUT:
             if not new:
                 raise refused("already-recalled", "receivers", organ=organ)
-            tx.run(queries.STATUS_HEARD, {**key, "status": ASKED_BACK, "status_at": now, "heard_at": now})
+            tx.run(queries.STATUS_HEARD, {**key, "status": ASKED_BACK, "status_at": now, "heard_at": now, "file": None})
     if earlier.direction is Direction.IN:
         _mark(tx, earlier.message_id, by)
 

@@ -127,6 +127,8 @@ status_heard = Table(
     Column("status", String, primary_key=True),
     Column("status_at", Time, primary_key=True),
     Column("heard_at", Time, nullable=False),
+    # SHA-256 of the edXML file that said it; none where we said it ourselves.
+    Column("file", String),
     sqlite_with_rowid=False,
 )
 

@@ -117,11 +117,12 @@ class Acts:
         born = await self._status(office, message_id, code, reason, organ, staff)
         reported = born.message.message_id
 
-        async def outcome(_: Message) -> Outcome | None:
+        async def outcome(message: Message) -> Outcome | None:
             nonlocal reported
             if earlier := await self._same_report(born.message):
                 reported = earlier
                 return None
+            await self._check_still(message, born.message.sender, code)
             return self._reported(message_id, code, born)
 
         await self.act(message_id, outcome, who=f"office:{office}", why=None)
@@ -149,13 +150,18 @@ class Acts:
             office, key, hashlib.sha256(asked.encode()).hexdigest(), {"message_id": born.message.message_id}
         )
 
-        async def outcome(_: Message) -> Outcome:
+        async def outcome(message: Message) -> Outcome:
+            await self._check_still(message, born.message.sender, code)
             return self._reported(message_id, code, born, answered)
 
         try:
             await self.act(message_id, outcome, who=f"office:{office}", why=None)
         except AnsweredBefore as first:
             return first.answer["message_id"], True
+        except Refused:
+            if said := await self._said_before_purge(office, message_id, code, organ):
+                return said, True  # the same request was faster, and what it was about is gone
+            raise
         return born.message.message_id, False
 
     async def _said_before_purge(self, office: str, message_id: str, code: str, organ: str | None) -> str | None:
@@ -190,6 +196,13 @@ class Acts:
         return replies.status_message(
             message, document, speaker, code, self._now(), reason=reason, staff=staff, office=office
         )
+
+    async def _check_still(self, message: Message, organ: str, code: str) -> None:
+        """In the version that is written against: a recall may have been answered, and the message purged, meanwhile."""
+        if message.purged_at is not None:
+            raise gone()
+        said = {row.organ: row.answer for row in await self._journal.recalls(message.message_id)}
+        _check_recall(code, said.get(organ, NOT_ASKED))
 
     def _reported(self, message_id: str, code: str, born: NewMessage, *more: Effect) -> Outcome:
         organ, by = born.message.sender, born.message.message_id

@@ -68,7 +68,7 @@ class StatusesHeard:
         at = status.timestamp or self._now()
         steps = [(each, await self._step(each, organ, status.code)) for each in about]
         settles = tuple(
-            SettleDelivery(each.message_id, organ, status.code, at, step.answers)
+            SettleDelivery(each.message_id, organ, status.code, at, step.answers, message.sha256)
             for each, step in steps
             if step.settles
         )

@@ -1,5 +1,6 @@
 """Recalls, updates and replacements over the whole road: what is asked, what is answered, and what both sides see."""
 
+import asyncio
 import dataclasses
 import datetime as dt
 
@@ -343,6 +344,16 @@ async def test_what_the_office_destroyed_is_gone_here_too_and_the_recall_stays_t
     assert await road.facts(document, "recall-agreed") == [{"organ": OURS, "by": answer}]
     assert (await road.codes(document))[-1] == "status-reported"
     assert (OURS, "15") in await road.owed(document)
+
+
+async def test_of_two_words_at_once_that_contradict_each_other_one_is_refused(road):
+    document = await received(road)
+    await asked_back(road)
+    said = await asyncio.gather(
+        *(road.acts.report_status(OFFICE, document, code, "") for code in ("15", "03")), return_exceptions=True
+    )
+    codes = [code for _, code in await road.owed(document)]
+    assert codes == (["01", "15"] if isinstance(said[1], Refused) else ["01", "03", "15"])
 
 
 async def test_one_organs_consent_does_not_take_the_document_from_another_of_ours(road):

@@ -19,6 +19,8 @@ from tests.pipeline.road import (
     NOBODYS,
     OFFICE,
     OURS,
+    PULLED,
+    PULLS,
     document_file,
     open_road,
     status_file,
@@ -401,6 +403,24 @@ async def test_what_the_manifest_and_the_attachments_disagree_on_is_told_without
         message_id = await road.receive(data.replace(b"000.00.00.G22", OURS.encode()))
         found = (await road.journal.extra(message_id))["findings"]
     assert found == [{"code": "attachment-missing", "severity": "error", "field": "attachments"}]
+
+
+async def test_two_statuses_of_one_code_and_time_that_say_different_things_are_both_told(road):
+    sent = await road.submit()
+    await road.run()
+    for said in ("bước một", "bước hai"):
+        await road.hear(sent, "05", description=said)
+    got = [each.status.description for each in road.offices[OFFICE].got if each.status]
+    assert got == ["bước một", "bước hai"]
+
+
+async def test_a_document_sent_again_after_it_was_refused_is_no_duplicate(road):
+    file = document_file(PULLED, document_id="d-2")
+    first = await road.receive(file)
+    await road.acts.reject(first, "op", "nhầm nơi nhận")
+    again = await road.receive(file)
+    assert await road.state(again) == "trusted"
+    assert [each.message_id for each in await road.journal.inbox(PULLS, 0, 10)] == [again]
 
 
 @pytest.mark.parametrize("code", ["01", "05", "77"])

@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    null,
     or_,
     select,
     union_all,
@@ -129,7 +130,7 @@ CONFIRMED_BUT_LISTED = Query(
     .limit(1)
 )
 MESSAGE_BY_TWIN = Query(select(*MESSAGE_COLUMNS).where(message.c.twin == bindparam("twin")))
-GIVE_UP_TWIN = Query(update(message).where(message.c.message_id == _id).values(twin=None))
+GIVE_UP_TWIN = Query(update(message).where(message.c.message_id == _id).values(twin=null()))
 CLAIM_TWIN = Query(update(message).where(message.c.message_id == _id, message.c.twin.is_(None)), "twin")
 
 NEXT_VERSION = Query(update(message).where(message.c.message_id == _id).values(version=message.c.version + 1))

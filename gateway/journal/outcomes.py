@@ -283,8 +283,9 @@ def _settle_delivery(tx: Transaction, heard: SettleDelivery, who: str, now: int)
     if not tx.run(queries.STATUS_HEARD, {**key, "heard_at": now, "file": heard.file}):
         noted = tx.one(queries.STATUS_FILE, key)
         return noted is not None and noted[0] != heard.file
-    _, status_at, answered = row
-    newer = status_at is None or at >= status_at
+    shown, status_at, answered = row
+    # The wire tells whole seconds: of two in one second the further one shows, whichever was examined first.
+    newer = status_at is None or (at, heard.status) >= (status_at, shown)
     if (heard.answered and not answered) or (heard.answered == bool(answered) and newer):
         tx.run(
             queries.SETTLE_DELIVERY,

@@ -414,13 +414,22 @@ async def test_two_statuses_of_one_code_and_time_that_say_different_things_are_b
     assert got == ["bước một", "bước hai"]
 
 
+@pytest.mark.parametrize("order", [("05", "06"), ("06", "05")])
+async def test_of_two_statuses_of_one_second_the_further_one_shows_whichever_came_first(road, order):
+    sent = await road.submit()
+    await road.run()
+    for code in order:
+        await road.hear(sent, code)
+    assert [each.status for each in await road.journal.deliveries(sent)] == ["06"]
+
+
 async def test_a_document_sent_again_after_it_was_refused_is_no_duplicate(road):
     file = document_file(PULLED, document_id="d-2")
     first = await road.receive(file)
     await road.acts.reject(first, "op", "nhầm nơi nhận")
     again = await road.receive(file)
     assert await road.state(again) == "trusted"
-    assert [each.message_id for each in await road.journal.inbox(PULLS, 0, 10)] == [again]
+    assert [each.message.message_id for each in await road.journal.inbox(PULLS, 0, 10)] == [again]
 
 
 @pytest.mark.parametrize("code", ["01", "05", "77"])

@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 FAST := tests/unit tests/contract tests/pipeline
 # They start processes, databases or servers for most of their tests; `make test` runs them.
 HEAVY := tests/unit/trust_pdf tests/unit/adapters tests/contract/test_axis.py tests/contract/test_office.py \
-  tests/pipeline/test_revocation.py tests/unit/evidence/test_pdf_claims.py
+  tests/pipeline/test_revocation.py tests/pipeline/test_pdfs.py tests/pipeline/test_pdf_policies.py tests/unit/evidence/test_pdf_claims.py
 
 .PHONY: install demo test test-full check storm bench wheel reference lock clean
 

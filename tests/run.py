@@ -192,17 +192,17 @@ OTHER_INTERPRETERS = tuple(f"tests/unit/{part}" for part in ("edxml", "journal",
 GROUPS = (
     Group("checks", 40, run=_checks),
     Group("unit", 62, ("tests/unit",), workers=2),
-    Group("contract", 40, ("tests/contract",), workers=2),
-    Group("pipeline", 40, ("tests/pipeline",), workers=2),
+    Group("contract", 35, ("tests/contract",), workers=2),
+    Group("pipeline", 55, ("tests/pipeline",), workers=2),
     Group("web", 22, ("tests/web",), workers=2),
     Group("mock_axis", 32, ("tests/mock_axis",), workers=2),
     Group("interop", 25, ("tests/interop",)),
-    Group("security", 60, ("tests/security",), workers=2),
-    Group("packaging", 20, ("tests/packaging",)),
+    Group("security", 55, ("tests/security",), workers=2),
+    Group("packaging", 15, ("tests/packaging",)),
     Group("deploy", 14, ("tests/deploy",)),
-    Group("e2e", 90, ("tests/e2e",), installed=True, workers=2),
+    Group("e2e", 100, ("tests/e2e",), installed=True, workers=2),
     Group("storm", 75, ("tests/crash", "tests/storm"), installed=True),
-    Group("interpreters", 80, OTHER_INTERPRETERS, run=_interpreters, workers=2),
+    Group("interpreters", 70, OTHER_INTERPRETERS, run=_interpreters, workers=2),
 )
 PLAIN = {"assets", "fakes", "bench"}
 

@@ -344,6 +344,20 @@ async def test_a_certificate_that_cannot_be_used_still_keeps_it_from_everybody(h
     assert await stands(house.road, message_id) == ("confirmed", "secret-suspected")
 
 
+async def test_a_quarantine_that_cannot_be_written_puts_off_the_suspect_alone(guarded):
+    road = guarded.road
+    (road.folder / "quarantine").write_text("no folder")
+    suspect = await road.receive(document_file(subject=MARKED))
+    assert await stands(road, suspect) == ("confirmed", None)
+    assert (await road.facts(suspect, "put-off"))[-1]["reason"] == "quarantine-unwritable"
+    assert await road.journal.endpoints() == []
+    other = await road.receive(document_file(document_id="khac"))
+    assert await road.state(other) == "closed"
+    (road.folder / "quarantine").unlink()
+    await road.later(minutes=2)
+    assert await road.held(suspect) == "secret-quarantined"
+
+
 async def test_patterns_of_the_configuration_count_and_the_built_in_ones_can_be_left_out(house):
     own = {"code": "own", "degree": "mat", "expression": r"\bphuong an\b", "where": "text", "plain": True}
     house.secrecy(builtin_patterns=False, pattern=(own,))

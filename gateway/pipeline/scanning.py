@@ -71,6 +71,12 @@ class Scans:
         return facts
 
 
+def not_examined(message: Message) -> bool:
+    """Whether its detail tells of an attachment that the scanner could not examine."""
+    found = (message.detail or {}).get("antivirus", ())
+    return any(each["verdict"] == ScanVerdict.NOT_EXAMINED.value for each in found)
+
+
 class Scanning:
     def __init__(
         self,

@@ -24,6 +24,7 @@ from gateway.trust import encrypted
 from mock_axis.pdf import draw
 from tests.pipeline.road import FAR, NEIGHBOUR, NEIGHBOURS, OFFICE, OURS, PULLED, PULLS, document_file, open_road
 from tests.pipeline.test_pdf_policies import looking, pen  # noqa: F401  # a fixture
+from tests.pipeline.test_scanning import scanned
 
 MARKED = "Độ mật: TỐI MẬT. Về phương án thử"
 WORDS = "phương án thử"
@@ -51,12 +52,12 @@ def officer():
 class House:
     """A road with what persons decide about secrets on it."""
 
-    def __init__(self, road, release_by="logins"):
+    def __init__(self, road, release_by="logins", unexamined="pass"):
         self.road = road
         self.quarantine = Quarantine(road.settings)
         self.purging = Purging(road.journal, road.contents, PurgeLedger(road.folder / "purges"), self.quarantine)
         acts = Acts(road.journal, road.clock, lambda: None, road.acts._office_of, purged=self.purging.finish)
-        self.acts = SecretActs(acts, road.journal, road.clock, acts._office_of, release_by)
+        self.acts = SecretActs(acts, road.journal, road.clock, acts._office_of, release_by, unexamined)
         self.ordinary = acts
 
     def secrecy(self, **said):
@@ -155,6 +156,21 @@ async def test_one_persons_word_is_kept_and_a_second_persons_lets_it_go(house):
     said = {each.code: (each.who, each.detail) for each in await road.journal.timeline(message_id)}
     assert said["cleared-by-one"] == ("Lan", "chỉ là ví dụ")
     assert said["released"] == ("Minh", "đã đọc, không mật")
+
+
+async def test_what_the_antivirus_could_not_examine_stays_held_for_that_after_two_persons_word(tmp_path):
+    async with open_road(tmp_path) as road, scanned(road, largest_bytes=5, unexamined="hold"):
+        house = House(road, unexamined="hold")
+        message_id = await road.submit(FAR, subject=MARKED)
+        await house.acts.release(message_id, LAN, "không mật")
+        assert await stands(road, message_id) == ("accepted", "secret-suspected")
+        assert await house.acts.release(message_id, MINH, "không mật") is True
+        await road.later(hours=1)
+        assert await stands(road, message_id) == ("accepted", "antivirus-not-examined")
+        assert (await road.facts(message_id, "released"))[0]["held"] == "antivirus-not-examined"
+        await house.ordinary.release(message_id, "operator", "seen by hand")
+        await road.run()
+        assert await road.state(message_id) == "sent"
 
 
 @pytest.mark.parametrize(

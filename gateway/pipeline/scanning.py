@@ -106,7 +106,7 @@ class Scanning:
         """
         scans, error = await self._scan(attachments)
         if error:
-            if message.attempts < self._section.attempts:
+            if await self._failed(message.message_id, error.code) + 1 < self._section.attempts:
                 # No axis and no office is to blame: the document alone is put off.
                 raise Retryable(error.code, error.message) from error
             if self._section.unreachable == "hold":
@@ -116,6 +116,11 @@ class Scanning:
                 NOT_EXAMINED, "; ".join(f"{each.field}: {each.facts['reason']}" for each in scans.warned)
             )
         return scans
+
+    async def _failed(self, message_id: str, code: str) -> int:
+        """How often it was put off for the scanner's sake: it may have waited for other things too."""
+        timeline = await self._journal.timeline(message_id)
+        return sum(entry.code == "put-off" and entry.facts.get("reason") == code for entry in timeline)
 
     async def _scan(self, attachments: Iterable[Content | None]) -> tuple[Scans, Unreachable | None]:
         """What was said, and why something could not be asked about. What is infected is so whatever became of the rest:

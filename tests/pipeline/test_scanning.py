@@ -6,6 +6,7 @@ import pytest
 
 from gateway.config import AntivirusSection
 from gateway.errors import Busy, Refused, Unreachable
+from gateway.model import Business
 from gateway.outside.clamd import Clamd
 from gateway.pipeline.scanning import Scanning
 from gateway.ports import Scanned, ScanVerdict
@@ -199,3 +200,15 @@ async def test_only_what_could_not_be_asked_about_is_said_to_be_unscanned(road):
     received = await road.receive(document_file(files=files))
     assert await road.state(received) == "closed"
     assert (await road.facts(received, "trusted"))[0]["antivirus"] == "clean unreachable"
+
+
+async def test_waiting_for_an_earlier_document_uses_up_no_tries_of_the_scanner(road):
+    async with scanned(road, unreachable="pass", attempts=3) as scanner:
+        scanner.fault = "dead"
+        message_id = await road.receive(document_file(business=Business(type=2, document_id="chua-den", reason="x")))
+        for _ in range(12):
+            await road.later(minutes=3)
+    assert await road.state(message_id) == "closed"
+    codes = await road.codes(message_id)
+    assert codes.count("waits-for-earlier") >= 3
+    assert codes.count("put-off") == 2

@@ -66,7 +66,8 @@ async def _opened(config: Path) -> AsyncIterator[_Opened]:
         office_of = Router(settings.office, settings.route).office_of
         finish = made_purging(settings, journal, contents).finish
         acts = Acts(journal, utc_now, lambda: None, office_of, tell=lambda *_: None, purged=finish)
-        secrets = SecretActs(acts, journal, utc_now, office_of, settings.secrecy.release_by)
+        unexamined = settings.antivirus.unexamined
+        secrets = SecretActs(acts, journal, utc_now, office_of, settings.secrecy.release_by, unexamined)
         yield _Opened(settings, journal, contents, acts, secrets, Quarantine(settings))
     finally:
         await contents.close()
@@ -119,14 +120,17 @@ def release(config: Path, message_id: str, who: Person, why: str, key_file: Path
     """What to tell: whether a second person's word is needed still."""
     key = _key(key_file) if key_file else None
 
-    async def ask(gateway: _Opened) -> bool:
+    async def ask(gateway: _Opened) -> tuple[bool, str | None]:
         async with _bringing_back(gateway, key) as bring_back:
             released = await gateway.secrets.release(message_id, who, reason(why), bring_back if key else None)
         if released:
             await asyncio.to_thread(gateway.quarantine.remove, message_id)
-        return released
+        return released, (await _message(gateway, message_id)).held
 
-    if _run(config, ask):
+    released, held = _run(config, ask)
+    if released and held:
+        return f"{message_id} stays held as {held}: two persons say that it is no state secret, and that is another question"
+    if released:
         return f"{message_id} goes on: two persons say that it is no state secret"
     return f"{message_id} stays held: {who.name} ({who.login}) says that it is no state secret; a second person must say so too"
 

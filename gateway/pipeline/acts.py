@@ -14,10 +14,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated
 
+import structlog
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gateway.errors import GatewayError, Refused
 from gateway.journal import AnsweredBefore, Journal, MessageFilter
+from gateway.journal.purge_ledger import LedgerBroken
 from gateway.model import Direction, Kind, Problem, Staff
 from gateway.pipeline import detail, milestones, notices, recalls, refusing, replies
 from gateway.pipeline.handing import handed_over
@@ -39,6 +41,8 @@ from gateway.states import (
     stage_for,
     withheld,
 )
+
+log = structlog.get_logger(__name__)
 
 NOW = dt.timedelta(0)
 NOT_ASKED = ""
@@ -322,6 +326,15 @@ class Acts:
             raise NotFound("not-found")
         return message
 
+    async def _finish_purge(self, who: str) -> None:
+        """Raises `LedgerBroken` for an operator. An office's act is done and cannot be undone: the loop does the rest."""
+        try:
+            await self._purged()
+        except LedgerBroken as error:
+            if not who.startswith("office:"):
+                raise
+            log.error("purge not finished", reason=error.code, detail=error.message)  # noqa: TRY400  # the code says all
+
     async def act(
         self,
         message_id: str,
@@ -342,7 +355,7 @@ class Acts:
                 self._tell(message, decided)
                 self._nudge()
                 if any(isinstance(effect, Purge) for effect in decided.effects):
-                    await self._purged()
+                    await self._finish_purge(who)
                 return
         raise GatewayError("moving", "the message is being worked on; try again")
 

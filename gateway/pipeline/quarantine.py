@@ -18,7 +18,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from gateway.config import Settings, quarantine_folder
-from gateway.errors import Busy, GatewayError, NeedsOperator
+from gateway.errors import GatewayError, NeedsOperator, Retryable
 from gateway.journal.created_once import sync_folder
 from gateway.ports import Chunks
 from gateway.trust import encrypted
@@ -48,12 +48,13 @@ class Quarantine:
         return self._certificate is not None
 
     async def keep(self, message_id: str, chunks: Chunks, about: Mapping[str, object]) -> dict[str, str | int | None]:
-        """Durable on return; the facts for the entry. Raises `NeedsOperator` without a usable certificate, `Busy`."""
+        """Durable on return; the facts for the entry. Raises `NeedsOperator` without a usable certificate, `Retryable`."""
         try:
             recipient = await asyncio.to_thread(self._recipient)
             digest = await self._write(message_id, encrypted.encrypt(chunks, recipient, about))
         except OSError as error:
-            raise Busy("quarantine-unwritable", f"{self.folder}: {error.strerror}", after=60.0) from None
+            # No endpoint is to blame, least of all our own: the document alone is put off.
+            raise Retryable("quarantine-unwritable", f"{self.folder}: {error.strerror}", after=60.0) from None
         return {"officer": recipient.fingerprint, "encrypted_sha256": digest}
 
     def _recipient(self) -> encrypted.Recipient:

@@ -51,6 +51,10 @@ class Scans:
         )
 
     @property
+    def unexamined(self) -> bool:
+        return any(each.verdict is ScanVerdict.NOT_EXAMINED for _, each in self.found)
+
+    @property
     def more(self) -> dict[str, object]:
         """For the message's erasable detail."""
         found = [{"field": field, "verdict": each.verdict.value, "code": each.code} for field, each in self.found]
@@ -65,6 +69,12 @@ class Scans:
         if names := dict.fromkeys(each.code for _, each in self.found if each.verdict is ScanVerdict.INFECTED):
             facts["virus"] = " ".join(names)
         return facts
+
+
+def not_examined(message: Message) -> bool:
+    """Whether its detail tells of an attachment that the scanner could not examine."""
+    found = (message.detail or {}).get("antivirus", ())
+    return any(each["verdict"] == ScanVerdict.NOT_EXAMINED.value for each in found)
 
 
 class Scanning:
@@ -85,39 +95,51 @@ class Scanning:
 
     async def at_the_door(self, attachments: Iterable[Content | None]) -> Scans:
         """Raises `Busy` while the scanner cannot be asked, where the policy is to wait for it."""
-        held = list(attachments)
-        try:
-            scans = await self._scan(held)
-        except Unreachable as error:
-            if self._section.unreachable == "hold":
-                raise Busy(error.code, error.message, after=RETRY_SECONDS) from error
-            return _unscanned(held)
+        scans, error = await self._scan(attachments)
+        if error and self._section.unreachable == "hold":
+            raise Busy(error.code, error.message, after=RETRY_SECONDS) from error
         return Scans(scans.found, NOT_EXAMINED) if self._must_wait(scans) else scans
 
     async def on_the_way_in(self, message: Message, attachments: Iterable[Content | None]) -> Scans:
         """Raises `Retryable` while the scanner cannot be asked, and in the end does what the policy says; `NeedsOperator`
         for what could not be examined, until a person has let it go on.
         """
-        held = list(attachments)
-        try:
-            scans = await self._scan(held)
-        except Unreachable as error:
-            if message.attempts < self._section.attempts:
+        scans, error = await self._scan(attachments)
+        if error:
+            if await self._failed(message.message_id, error.code) + 1 < self._section.attempts:
                 # No axis and no office is to blame: the document alone is put off.
                 raise Retryable(error.code, error.message) from error
             if self._section.unreachable == "hold":
                 raise NeedsOperator(error.code, error.message) from error
-            return _unscanned(held)
         if self._must_wait(scans) and not await self._released(message.message_id):
             raise NeedsOperator(
                 NOT_EXAMINED, "; ".join(f"{each.field}: {each.facts['reason']}" for each in scans.warned)
             )
         return scans
 
-    async def _scan(self, attachments: Iterable[Content | None]) -> Scans:
+    async def _failed(self, message_id: str, code: str) -> int:
+        """How often it was put off for the scanner's sake: it may have waited for other things too."""
+        timeline = await self._journal.timeline(message_id)
+        return sum(entry.code == "put-off" and entry.facts.get("reason") == code for entry in timeline)
+
+    async def _scan(self, attachments: Iterable[Content | None]) -> tuple[Scans, Unreachable | None]:
+        """What was said, and why something could not be asked about. What is infected is so whatever became of the rest:
+        then there is nothing left to ask.
+        """
         named = [(f"attachments[{index}]", content) for index, content in enumerate(attachments) if content]
-        found = await asyncio.gather(*(self._one(content) for _, content in named))
-        return Scans(tuple(zip((field for field, _ in named), found, strict=True)))
+        said = await asyncio.gather(*(self._one(content) for _, content in named), return_exceptions=True)
+        found: list[tuple[str, Scanned]] = []
+        silent: Unreachable | None = None
+        for (field, _), each in zip(named, said, strict=True):
+            if isinstance(each, Scanned):
+                found.append((field, each))
+            elif isinstance(each, Unreachable):
+                found.append((field, _NOBODY))
+                silent = silent or each
+            else:
+                raise each
+        scans = Scans(tuple(found))
+        return scans, None if scans.infected else silent
 
     async def _one(self, content: Content) -> Scanned:
         try:
@@ -129,7 +151,7 @@ class Scanning:
         return scanned
 
     def _must_wait(self, scans: Scans) -> bool:
-        return self._section.unexamined == "hold" and bool(scans.warned) and not scans.infected
+        return self._section.unexamined == "hold" and scans.unexamined and not scans.infected
 
     async def _released(self, message_id: str) -> bool:
         """Whether a person has let it go on, unexamined as it is. What is infected is scanned again instead."""
@@ -137,7 +159,3 @@ class Scanning:
             entry.code == "released" and entry.facts.get("reason") == NOT_EXAMINED
             for entry in await self._journal.timeline(message_id)
         )
-
-
-def _unscanned(attachments: Iterable[Content | None]) -> Scans:
-    return Scans(tuple((f"attachments[{index}]", _NOBODY) for index, each in enumerate(attachments) if each))

@@ -21,6 +21,7 @@ from gateway.model import Content, Direction, Kind, Problem
 from gateway.pipeline import notices, refusing
 from gateway.pipeline.acts import NOW, Acts, NotFound, impossible
 from gateway.pipeline.quarantine import QUARANTINED
+from gateway.pipeline.scanning import NOT_EXAMINED, not_examined
 from gateway.states import Cleared, ContentRef, Effect, Entry, Message, Outcome, Purge, State, withheld
 
 REASON = "state-secret"
@@ -44,15 +45,19 @@ class SecretActs:
         now: Callable[[], dt.datetime],
         office_of: refusing.OfficeOf,
         release_by: Literal["logins", "names"] = "logins",
+        unexamined: Literal["hold", "pass"] = "pass",
     ) -> None:
+        """`unexamined`: `antivirus.unexamined`, which two persons' word on secrecy does not answer."""
         self._acts = acts
         self._journal = journal
         self._now = now
         self._office_of = office_of
         self._release_by = release_by
+        self._unexamined = unexamined
 
     async def release(self, message_id: str, who: Person, why: str, bring_back: BringBack | None = None) -> bool:
-        """A person's word that it is no state secret. True: it was the second, and the message goes on.
+        """A person's word that it is no state secret. True: it was the second, and the message goes on, or waits for
+        another reason that it has.
 
         Raises `SamePerson`, and `Refused` where it is not held so, or where the second word about a quarantined message
         comes without `bring_back`.
@@ -79,6 +84,9 @@ class SecretActs:
                 if any(who.login == login and self._release_by == "logins" for _, _, login in said):
                     raise SamePerson  # before anything is decrypted
                 effects = (cleared, await _brought_back(message, bring_back))
+            if message.direction is Direction.OUT and self._unexamined == "hold" and not_examined(message):
+                # What came in is scanned on its way; this was at the door, where one reason to hold hid the other.
+                return Outcome(Entry("released", {**facts, "held": NOT_EXAMINED}), held=NOT_EXAMINED, effects=effects)
             return Outcome(Entry("released", facts), due_in=NOW, effects=effects)
 
         await self._acts.act(message_id, outcome, who=who.name, why=why)

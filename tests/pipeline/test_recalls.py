@@ -7,8 +7,13 @@ import datetime as dt
 import pytest
 
 from gateway.errors import GatewayError, Refused, Unreachable
+from gateway.journal import PurgeLedger
+from gateway.journal.purge_ledger import LedgerBroken
 from gateway.model import Business, Kind, Organ, Replacement, ResponseFor
 from gateway.pipeline import deadlines
+from gateway.pipeline.acts import Acts
+from gateway.pipeline.purging import Purging
+from gateway.pipeline.quarantine import Quarantine
 from gateway.states import State
 from tests.pipeline.road import (
     ALSO_FAR,
@@ -489,3 +494,16 @@ async def test_the_chains_still_hold(road):
     waiting = await road.submit(FAR)
     await ask(road, waiting, "recall-2")
     assert (await road.journal.verify()).faults == ()
+
+
+async def test_a_broken_purge_ledger_does_not_fail_an_offices_answer_but_tells_an_operator(road):
+    (road.folder / "purges").write_text("no folder")
+    purging = Purging(road.journal, road.contents, PurgeLedger(road.folder / "purges"), Quarantine(road.settings))
+    road.acts = Acts(road.journal, road.clock, lambda: None, road.acts._office_of, purged=purging.finish)
+    document = await received(road)
+    await asked_back(road)
+    said = await road.acts.report_status(OFFICE, document, "15", "")
+    assert (await road.message(document)).purged_at is not None
+    assert await road.acts.report_status(OFFICE, document, "15", "") == said
+    with pytest.raises(LedgerBroken):
+        await road.acts.purge(document, "operator", "again")

@@ -4,9 +4,12 @@ import contextlib
 
 import pytest
 
-from gateway.errors import Busy, Refused
+from gateway.config import AntivirusSection
+from gateway.errors import Busy, Refused, Unreachable
+from gateway.model import Business
 from gateway.outside.clamd import Clamd
 from gateway.pipeline.scanning import Scanning
+from gateway.ports import Scanned, ScanVerdict
 from gateway.states import Stage
 from gateway.web import answers
 from tests.pipeline.road import FAR, NEIGHBOUR, OFFICE, OURS, document_file
@@ -27,6 +30,22 @@ async def scanned(road, **options):
 
 def counted(road, verdict):
     return road.metrics.registry.get_sample_value("lienthong_antivirus_scans_total", {"verdict": verdict})
+
+
+class Halting:
+    """A scanner that fails on some files only."""
+
+    async def scan(self, content, chunks):
+        shown = b"".join([chunk async for chunk in chunks])
+        if b"HALT" in shown:
+            raise Unreachable("antivirus-unreachable", "clamd: TimeoutError")
+        return Scanned(ScanVerdict.INFECTED, NAME) if EICAR in shown else Scanned(ScanVerdict.CLEAN)
+
+
+def halting(road, **options):
+    section = AntivirusSection(clamd="/run/clamd", **{"unreachable": "pass", "attempts": 1, **options})
+    scanning = Scanning(Halting(), road.contents, road.journal, section, road.metrics.scanned)
+    road.intake._scanning = road.stages[Stage.EXAMINE].__self__._documents._scanning = scanning
 
 
 async def held_bytes(road):
@@ -157,3 +176,39 @@ async def test_a_document_without_attachments_and_a_status_ask_no_scanner(road):
         message_id = await road.receive(document_file(files=()))
         assert await road.state(message_id) == "closed"
         assert (await road.message(message_id)).sender == FAR
+
+
+@pytest.mark.parametrize("policy", ["hold", "pass"])
+async def test_what_is_infected_stays_so_where_another_attachment_could_not_be_scanned(road, policy):
+    halting(road, unreachable=policy)
+    files = (("a.pdf", SOUND + EICAR), ("b.pdf", SOUND + b" HALT"))
+    with pytest.raises(Refused) as refused:
+        await road.submit(files=files)
+    assert [each.field for each in refused.value.problems] == ["attachments[0]"]
+    message_id = await road.receive(document_file(files=files))
+    assert await road.held(message_id) == "infected"
+    [facts] = await road.facts(message_id, "held")
+    assert facts["antivirus"] == "infected unreachable"
+    assert not road.told()
+
+
+async def test_only_what_could_not_be_asked_about_is_said_to_be_unscanned(road):
+    halting(road, unexamined="hold")
+    files = (("a.pdf", SOUND), ("b.pdf", SOUND + b" HALT"))
+    message_id = await road.submit(files=files)
+    assert (await road.facts(message_id, "accepted"))[0]["antivirus"] == "clean unreachable"
+    received = await road.receive(document_file(files=files))
+    assert await road.state(received) == "closed"
+    assert (await road.facts(received, "trusted"))[0]["antivirus"] == "clean unreachable"
+
+
+async def test_waiting_for_an_earlier_document_uses_up_no_tries_of_the_scanner(road):
+    async with scanned(road, unreachable="pass", attempts=3) as scanner:
+        scanner.fault = "dead"
+        message_id = await road.receive(document_file(business=Business(type=2, document_id="chua-den", reason="x")))
+        for _ in range(12):
+            await road.later(minutes=3)
+    assert await road.state(message_id) == "closed"
+    codes = await road.codes(message_id)
+    assert codes.count("waits-for-earlier") >= 3
+    assert codes.count("put-off") == 2

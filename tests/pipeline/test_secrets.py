@@ -24,6 +24,7 @@ from gateway.trust import encrypted
 from mock_axis.pdf import draw
 from tests.pipeline.road import FAR, NEIGHBOUR, NEIGHBOURS, OFFICE, OURS, PULLED, PULLS, document_file, open_road
 from tests.pipeline.test_pdf_policies import looking, pen  # noqa: F401  # a fixture
+from tests.pipeline.test_scanning import scanned
 
 MARKED = "Độ mật: TỐI MẬT. Về phương án thử"
 WORDS = "phương án thử"
@@ -51,12 +52,12 @@ def officer():
 class House:
     """A road with what persons decide about secrets on it."""
 
-    def __init__(self, road, release_by="logins"):
+    def __init__(self, road, release_by="logins", unexamined="pass"):
         self.road = road
         self.quarantine = Quarantine(road.settings)
         self.purging = Purging(road.journal, road.contents, PurgeLedger(road.folder / "purges"), self.quarantine)
         acts = Acts(road.journal, road.clock, lambda: None, road.acts._office_of, purged=self.purging.finish)
-        self.acts = SecretActs(acts, road.journal, road.clock, acts._office_of, release_by)
+        self.acts = SecretActs(acts, road.journal, road.clock, acts._office_of, release_by, unexamined)
         self.ordinary = acts
 
     def secrecy(self, **said):
@@ -155,6 +156,21 @@ async def test_one_persons_word_is_kept_and_a_second_persons_lets_it_go(house):
     said = {each.code: (each.who, each.detail) for each in await road.journal.timeline(message_id)}
     assert said["cleared-by-one"] == ("Lan", "chỉ là ví dụ")
     assert said["released"] == ("Minh", "đã đọc, không mật")
+
+
+async def test_what_the_antivirus_could_not_examine_stays_held_for_that_after_two_persons_word(tmp_path):
+    async with open_road(tmp_path) as road, scanned(road, largest_bytes=5, unexamined="hold"):
+        house = House(road, unexamined="hold")
+        message_id = await road.submit(FAR, subject=MARKED)
+        await house.acts.release(message_id, LAN, "không mật")
+        assert await stands(road, message_id) == ("accepted", "secret-suspected")
+        assert await house.acts.release(message_id, MINH, "không mật") is True
+        await road.later(hours=1)
+        assert await stands(road, message_id) == ("accepted", "antivirus-not-examined")
+        assert (await road.facts(message_id, "released"))[0]["held"] == "antivirus-not-examined"
+        await house.ordinary.release(message_id, "operator", "seen by hand")
+        await road.run()
+        assert await road.state(message_id) == "sent"
 
 
 @pytest.mark.parametrize(
@@ -342,6 +358,20 @@ async def test_a_certificate_that_cannot_be_used_still_keeps_it_from_everybody(h
     house.secrecy(officer_certificate=path, quarantine=house.road.folder / "quarantine")
     message_id = await house.road.receive(document_file(OURS, subject=MARKED))
     assert await stands(house.road, message_id) == ("confirmed", "secret-suspected")
+
+
+async def test_a_quarantine_that_cannot_be_written_puts_off_the_suspect_alone(guarded):
+    road = guarded.road
+    (road.folder / "quarantine").write_text("no folder")
+    suspect = await road.receive(document_file(subject=MARKED))
+    assert await stands(road, suspect) == ("confirmed", None)
+    assert (await road.facts(suspect, "put-off"))[-1]["reason"] == "quarantine-unwritable"
+    assert await road.journal.endpoints() == []
+    other = await road.receive(document_file(document_id="khac"))
+    assert await road.state(other) == "closed"
+    (road.folder / "quarantine").unlink()
+    await road.later(minutes=2)
+    assert await road.held(suspect) == "secret-quarantined"
 
 
 async def test_patterns_of_the_configuration_count_and_the_built_in_ones_can_be_left_out(house):

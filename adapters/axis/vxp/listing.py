@@ -84,8 +84,8 @@ def instant(line: Mapping[str, Any], name: str) -> dt.datetime | None:
     """A time in any of the forms met, Vietnam's where it says no zone; None where it is in none of them."""
     value = text(line, name)
     if value.isascii() and value.isdecimal():
-        number = int(value)
         try:
+            number = int(value)  # of thousands of digits it makes none
             return dt.datetime.fromtimestamp(number / 1000 if number > _MILLISECONDS else number, dt.UTC)
         except (ValueError, OverflowError, OSError):
             return None

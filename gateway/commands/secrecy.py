@@ -219,30 +219,32 @@ def open_kept(
     """
     officer = _key(key)
 
-    async def ask(gateway: _Opened) -> Path:
+    async def ask(gateway: _Opened) -> tuple[Quarantine, Message]:
         message = await _message(gateway, message_id)
         if message.held != QUARANTINED:
             raise GatewayError("not-quarantined", f"{message_id} is not in quarantine")
-        path = await asyncio.to_thread(_decrypted, gateway.quarantine, message, officer, out)
         entry = Entry("quarantine-opened", {"login": login()})
         await gateway.journal.apply(message_id, Outcome(entry), who=person(who).name)
-        return path
+        return gateway.quarantine, message
 
-    print(f"{_run(config, ask)}: decrypted")
+    # The entry stands before anything can be read. No thread: an interruption ends the decrypting itself.
+    quarantine, message = _run(config, ask)
+    print(f"{_decrypted(quarantine, message, officer, out)}: decrypted")
 
 
 def _decrypted(quarantine: Quarantine, message: Message, key: RSAPrivateKey, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
     path, digest = out / f"{message.message_id}.edxml", hashlib.sha256()
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # what is there already is not ours to remove
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with os.fdopen(opened, "wb") as file:
             for piece in quarantine.read(message.message_id, key):
                 digest.update(piece)
                 file.write(piece)
         if digest.hexdigest() != message.sha256:
             raise GatewayError("digest", "what was decrypted is not the file that came in")
-    except GatewayError:
-        path.unlink()
+    except BaseException:
+        path.unlink(missing_ok=True)
         raise
     return path
 

@@ -215,7 +215,8 @@ class AntivirusSection(_Section):
     attempts: int = Field(default=10, ge=1, le=1000)
     """So many tries for what was received, further and further apart, before `unreachable` decides."""
     timeout_seconds: Seconds = 60.0
-    """For its answer, once it has all of an attachment, and for each piece on the way."""
+    """For its answer, once it has all of an attachment, and for each piece on the way. In all an attachment has twice
+    this, and a second more for each MiB."""
     at_once: int = Field(default=4, ge=1, le=256)
     """Connections to it; fewer than its MaxThreads."""
 

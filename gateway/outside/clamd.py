@@ -20,6 +20,8 @@ from gateway.model import Content
 from gateway.ports import Chunks, Scanned, ScanVerdict
 
 _LONGEST_REPLY = 4096
+_SLOWEST = 1 << 20
+"""Bytes in a second. A file that goes more slowly, piece by piece in time, would keep a connection from the others."""
 _CODE = re.compile(r"[A-Za-z0-9.:_/-]{1,100}")
 _LIMITS = re.compile(r"Heuristics\.(Limits|Encrypted)\.")
 """Alerts that tell of no virus, but that clamd did not look at all of it (AlertExceedsMax, AlertEncrypted)."""
@@ -38,7 +40,7 @@ class Clamd:
         if content.size > self._largest:
             return TOO_LARGE
         try:
-            async with self._room:
+            async with self._room, asyncio.timeout(2 * self._timeout + content.size / _SLOWEST):
                 with await self._connected() as connection:
                     # It may answer, and close, before it has all: what it said is read all the same.
                     with contextlib.suppress(ConnectionError):

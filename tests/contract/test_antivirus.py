@@ -121,3 +121,16 @@ async def test_it_is_never_asked_by_more_connections_than_allowed():
         scanner = Clamd(simulator.section(at_once=2))
         await asyncio.gather(*(scan(scanner, b"x") for _ in range(10)))
         assert simulator.most_open <= 2
+
+
+async def test_a_file_that_goes_piece_by_piece_in_time_has_a_time_for_all_of_it():
+    async def slowly():
+        for _ in range(100):
+            await asyncio.sleep(0.1)
+            yield b"x"
+
+    async with simulated() as simulator:
+        started = time.monotonic()
+        with pytest.raises(Unreachable, match="antivirus-unreachable"):
+            await Clamd(simulator.section(timeout_seconds=0.3)).scan(Content("00" * 32, 100, ""), slowly())
+        assert time.monotonic() - started < 5

@@ -5,14 +5,17 @@ import json
 import os
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.commands import person
+from gateway.commands.secrecy import _decrypted
 from gateway.config import load
 from gateway.errors import GatewayError, Misconfigured, Refused
 from gateway.journal import Journal
-from gateway.states import Entry, Outcome, State
+from gateway.states import Entry, Message, Outcome, State
 from tests.contract.journals import Clock, accepted
 
 MESSAGE = "0123456789abcdef0123456789abcdef"
@@ -129,3 +132,36 @@ def test_an_officers_certificate_that_is_none_is_told_by_check_config(config, tm
     assert told() == [("secrecy.officer_certificate", "unreadable")]
     (tmp_path / "officer.pem").write_bytes(b"nothing")
     assert told() == [("secrecy.officer_certificate", "unusable")]
+
+
+class Interrupted:
+    def read(self, message_id, key):
+        yield b"plain text"
+        raise KeyboardInterrupt
+
+
+async def test_an_interrupted_decryption_leaves_no_plain_text(tmp_path):
+    message = Message(
+        message_id=MESSAGE,
+        direction="in",
+        kind="document",
+        state=State.CONFIRMED,
+        axis="a",
+        endpoint="a",
+        submission_id="s",
+    )
+    with pytest.raises(KeyboardInterrupt):
+        _decrypted(Interrupted(), message, None, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_opening_is_an_entry_before_anything_is_decrypted(config, tmp_path):
+    fill(config, Outcome(Entry("held"), held="secret-quarantined"))
+    key = rsa.generate_private_key(65537, 2048)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(*form))
+    with pytest.raises(GatewayError, match="holds nothing"):
+        run(config, "quarantine", "open", MESSAGE, "--key", str(tmp_path / "key.pem"), "--out", str(tmp_path / "out"))
+    shown = json.loads(run(config, "show", MESSAGE, "--json"))
+    assert "quarantine-opened" in [each["act"] for each in shown["timeline"]]
+    assert list((tmp_path / "out").iterdir()) == []

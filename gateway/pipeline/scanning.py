@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.config import AntivirusSection
 from gateway.errors import Busy, NeedsOperator, Retryable, Unreachable
@@ -73,7 +74,7 @@ class Scans:
 
 def not_examined(message: Message) -> bool:
     """Whether its detail tells of an attachment that the scanner could not examine."""
-    found = (message.detail or {}).get("antivirus", ())
+    found: Any = (message.detail or {}).get("antivirus", ())
     return any(each["verdict"] == ScanVerdict.NOT_EXAMINED.value for each in found)
 
 

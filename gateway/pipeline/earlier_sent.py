@@ -99,13 +99,18 @@ class EarlierSent:
         sent: list[tuple[str, tuple[str, ...]]] = []
         withdrawn: list[str] = []
         for message in found:
+            deliveries = await self._journal.deliveries(message.message_id)
+            asked = [each for each in deliveries if each.organ in organs]
+            if not asked:
+                continue
             if await self._journal.never_tried(message.message_id):
+                if len(asked) < len(deliveries):
+                    raise _conflict("not-sent")  # one message for all of them: it goes out to all, or to none
                 withdrawn.append(message.message_id)
                 continue
             if message.sent_at is None:
                 raise _conflict("being-sent")
-            deliveries = await self._journal.deliveries(message.message_id)
-            had = tuple(each.organ for each in deliveries if each.organ in organs and each.status != RETURNED)
+            had = tuple(each.organ for each in asked if each.status != RETURNED)
             if had:
                 sent.append((message.message_id, had))
         if not sent:

@@ -283,6 +283,39 @@ async def test_a_recall_by_a_document_asks_every_organ_it_goes_to(road):
     await refused(sent(road, FAR, response_for=named, business=business), "already-recalled")
 
 
+async def test_a_recall_from_one_organ_leaves_the_document_to_the_others(road):
+    road.axis.down = Unreachable("down")
+    document = await sent(road, FAR, NEIGHBOUR)
+    far, near = await both_ways(road, document)
+    named = [{"organ": OURS, "document_id": (await road.message(document)).document_id}]
+    await sent(road, NEIGHBOUR, response_for=named, business={"type": 1, "reason": "Gửi nhầm"})
+    assert await recalls(road, near) == {NEIGHBOUR: "asked"}
+    road.axis.down = None
+    await road.later(hours=2)
+    assert await road.state(far) == "sent"
+    assert "withdrawn" not in await road.codes(far)
+
+
+async def test_what_has_not_left_is_not_withdrawn_for_a_part_of_its_organs(road):
+    road.axis.down = Unreachable("down")
+    document = await sent(road, FAR, ALSO_FAR, NEIGHBOUR)
+    far, _ = await both_ways(road, document)
+    named = [{"organ": OURS, "document_id": (await road.message(document)).document_id}]
+    recall = {"response_for": named, "business": {"type": 1, "reason": "Gửi nhầm"}}
+    await refused(road.submit(FAR, NEIGHBOUR, **recall), "not-sent")
+    await sent(road, FAR, ALSO_FAR, NEIGHBOUR, **recall)
+    assert (await road.codes(far))[-1] == "withdrawn"
+
+
+async def both_ways(road, document):
+    """The messages of one document that goes over the axis and to a neighbour."""
+    sent_ones = await road.journal.submission((await road.message(document)).submission_id)
+    by_axis = {
+        each.axis: each.message_id for each in sent_ones if each.kind is Kind.DOCUMENT and each.direction == "out"
+    }
+    return by_axis["national"], by_axis["local"]
+
+
 # --- we are asked -----------------------------------------------------------------------------------------------
 
 

@@ -15,13 +15,26 @@ from typing import Literal
 from sqlalchemy import ColumnElement, bindparam, or_, select, update
 
 from gateway.errors import Refused
-from gateway.journal import chain, queries
+from gateway.journal import chain, purges, queries
 from gateway.journal.query import Query
 from gateway.journal.rows import dumps, maybe_time, message_from, message_row_from, stamp, time
 from gateway.journal.sqlite import Transaction
 from gateway.journal.tables import message, numbered, recall, relation
 from gateway.model import Direction, Problem
-from gateway.states import AGREED, ASKED_BACK, DECLINED, Act, Concerns, Entry, Message, Numbered, RecallAnswered, State
+from gateway.states import (
+    AGREED,
+    ASKED_BACK,
+    DECLINED,
+    Act,
+    Concerns,
+    Entry,
+    Message,
+    Numbered,
+    Purge,
+    RecallAnswered,
+    State,
+    withheld,
+)
 
 DOES = {Act.RECALL: "recalls", Act.UPDATE: "updates", Act.REPLACE: "replaces"}
 DONE = {Act.RECALL: "recall-asked", Act.UPDATE: "updated-by", Act.REPLACE: "replaced-by"}
@@ -271,6 +284,9 @@ def withdraw(tx: Transaction, message_id: str, who: str, now: int) -> None:
         **head.columns,
     }
     tx.run(queries.set_columns(tuple(sorted(columns))), {"id": message_id, **columns})
+    if withheld(before.message.held):
+        # Taken back it is no less a suspected secret: nothing of it may stay that two persons have not cleared.
+        purges.carry_out(tx, Purge(message_id, "state-secret"), who, now)
 
 
 def mark_late(tx: Transaction, over: Overdue) -> bool:

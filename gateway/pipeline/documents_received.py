@@ -18,7 +18,7 @@ from gateway.journal import Journal, twin_key
 from gateway.model import Direction, Document, Problem
 from gateway.pipeline import detail
 from gateway.pipeline.duplicates import same_number
-from gateway.pipeline.earlier_received import EarlierReceived, Found, wait
+from gateway.pipeline.earlier_received import EarlierReceived, Found
 from gateway.pipeline.earlier_sent import ACTS
 from gateway.pipeline.partners import Partners
 from gateway.pipeline.pdfs import Looked, Pdfs
@@ -68,7 +68,7 @@ class DocumentsReceived:
         if not ours:
             raise NeedsOperator("organ-unowned", "no office of ours owns a receiver")
         concerned = await self._earlier.of(message, document) if document.business.type else Found()
-        if concerned.wanting and (later := wait(message, self._now(), is_status=False)):
+        if later := concerned.later(message, self._now()):
             return Outcome(Entry("waits-for-earlier"), due_in=later)
         facts: dict[str, str | int | None]
         scans = await self._scan(message, document)

@@ -18,7 +18,7 @@ from gateway.pipeline import detail, notices
 from gateway.pipeline.directory import Directories
 from gateway.pipeline.earlier_sent import ACTS, business_type
 from gateway.rules.duplicates import numbered
-from gateway.states import ASKED_BACK, Act, Concerns, Effect, Message
+from gateway.states import ASKED_BACK, Act, Concerns, Effect, Message, State
 
 WAITS = tuple(dt.timedelta(seconds=seconds) for seconds in (5, 10, 20, 40, 80))
 """How long a document waits for the one it concerns before it is handed over without: an office must have it the same
@@ -42,11 +42,19 @@ class Found:
     effects: tuple[Effect, ...] = ()
     findings: tuple[str, ...] = ()
     """Codes."""
+    held: bool = False
+    """One of them waits for a person: no office has it or may hear of it, a suspected state secret among them."""
 
     @property
     def wanting(self) -> bool:
         """Something it names is not here, and may yet come."""
         return UNKNOWN in self.findings
+
+    def later(self, message: Message, now: dt.datetime) -> dt.timedelta | None:
+        """For how long the message is to wait for what it concerns; None: no longer."""
+        if self.held:
+            return LONGEST_WAIT
+        return wait(message, now, is_status=False) if self.wanting else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,8 @@ class AskedBack:
     offices: dict[str, str] = field(default_factory=dict)
     """Organ of ours → its office."""
     stranger: bool = False
+    held: bool = False
+    """As of `Found`."""
 
 
 class EarlierReceived:
@@ -88,7 +98,7 @@ class EarlierReceived:
             effects.append(Concerns(each.message_id, act, back if act is Act.RECALL else ()))
             if act is Act.RECALL:
                 effects += self._tell(each, {organ: organs[organ] for organ in back}, document.business.reason)
-        return Found(tuple(found), tuple(effects), tuple(findings))
+        return Found(tuple(found), tuple(effects), tuple(findings), _held(found.values()))
 
     async def asked_back(self, message: Message, status: Status) -> AskedBack:
         """What a status 13 asks back. Some products put the organ where the number belongs, and the other way round."""
@@ -104,7 +114,9 @@ class EarlierReceived:
             back = {organ: organs[organ] for organ in (named.organ, named.code) if organ in organs} or organs
             effects.append(Concerns(each.message_id, Act.RECALL, tuple(back)))
             offices |= back
-        return AskedBack(tuple(theirs), tuple(effects), offices, stranger=bool(others) and not theirs)
+        return AskedBack(
+            tuple(theirs), tuple(effects), offices, stranger=bool(others) and not theirs, held=_held(theirs)
+        )
 
     async def _find(self, axis: str, sender: str, named: ResponseFor) -> tuple[list[Message], list[Message]]:
         """The sender's documents that are named so, and those of others."""
@@ -131,6 +143,10 @@ class EarlierReceived:
         for office, organ in {office: organ for organ, office in organs.items()}.items():
             about = replace(earlier, office=office, sender=organ)
             yield from notices.about(about, "recall.asked", self._now(), ASKED_BACK, reason)
+
+
+def _held(found: Iterable[Message]) -> bool:
+    return any(each.held is not None and each.state in {State.RECEIVED, State.CONFIRMED} for each in found)
 
 
 def wait(message: Message, now: dt.datetime, *, is_status: bool) -> dt.timedelta | None:

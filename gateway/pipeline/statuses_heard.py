@@ -14,7 +14,7 @@ from gateway.errors import NeedsOperator, Rejection
 from gateway.journal import Journal
 from gateway.model import Direction, Status
 from gateway.pipeline.directory import Directories
-from gateway.pipeline.earlier_received import NOT_THEIRS, EarlierReceived, wait
+from gateway.pipeline.earlier_received import LONGEST_WAIT, NOT_THEIRS, EarlierReceived, wait
 from gateway.pipeline.partners import Partners
 from gateway.pipeline.routing import Router
 from gateway.rules import statuses
@@ -102,6 +102,8 @@ class StatusesHeard:
     async def _asked_back(self, message: Message, status: Status, verdict: str) -> Outcome:
         """The sender of a document we received wants it back: its offices hear, and answer by 15 or 16."""
         asked = await self._earlier.asked_back(message, status)
+        if asked.held:
+            return Outcome(Entry("waits-for-earlier"), due_in=LONGEST_WAIT)
         if not asked.documents:
             if not asked.stranger and (later := wait(message, self._now(), is_status=True)):
                 return Outcome(Entry("waits-for-earlier"), due_in=later)

@@ -14,6 +14,7 @@ from gateway.commands.evidence_export import export
 from gateway.config import SecrecySection
 from gateway.errors import GatewayError, Refused
 from gateway.journal import MessageFilter, PurgeLedger, SamePerson
+from gateway.model import Business, Kind, ResponseFor
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.incoming import Incoming
 from gateway.pipeline.purging import Purging
@@ -22,7 +23,18 @@ from gateway.pipeline.secret_acts import Person, SecretActs
 from gateway.states import Stage
 from gateway.trust import encrypted
 from mock_axis.pdf import draw
-from tests.pipeline.road import FAR, NEIGHBOUR, NEIGHBOURS, OFFICE, OURS, PULLED, PULLS, document_file, open_road
+from tests.pipeline.road import (
+    FAR,
+    NEIGHBOUR,
+    NEIGHBOURS,
+    OFFICE,
+    OURS,
+    PULLED,
+    PULLS,
+    document_file,
+    open_road,
+    status_file,
+)
 from tests.pipeline.test_pdf_policies import looking, pen  # noqa: F401  # a fixture
 from tests.pipeline.test_scanning import scanned
 
@@ -426,3 +438,30 @@ async def test_another_key_opens_nothing(tmp_path, officer):
     await _encrypted(tmp_path / "e", b"x", officer[1])
     with (tmp_path / "e").open("rb") as file, pytest.raises(encrypted.CannotDecrypt, match="another certificate"):
         list(encrypted.decrypt(file, rsa.generate_private_key(65537, 2048)))
+
+
+@pytest.mark.parametrize("by_document", [False, True])
+async def test_a_recall_of_what_is_withheld_is_told_to_nobody_before_two_persons_have_released_it(house, by_document):
+    road = house.road
+    message_id = await road.receive(document_file(OURS, document_id="d-1", subject=MARKED))
+    if by_document:
+        named = (ResponseFor(FAR, "1/BTN-VP", "d-1"),)
+        recall = Business(type=1, reason="Gửi nhầm")
+        asked = await road.receive(document_file(document_id="d-2", response_for=named, business=recall))
+    else:
+        asked = await road.receive(status_file("d-1", "13", FAR), kind=Kind.STATUS)
+    await road.later(days=3)
+    assert (await road.state(asked), road.told(), await road.journal.recalls(message_id)) == ("confirmed", [], [])
+    for person in (LAN, MINH):
+        await house.acts.release(message_id, person, "không mật")
+    await road.later(hours=2)
+    assert await road.state(asked) == "closed"
+    assert [row.state for row in await road.journal.recalls(message_id)] == ["asked"]
+
+
+async def test_taking_a_held_suspect_back_purges_it(house):
+    road = house.road
+    message_id = await road.submit(FAR, subject=MARKED)
+    await road.recalls.ask(OFFICE, "recall-1", message_id, "Gửi nhầm", None)
+    after = await road.message(message_id)
+    assert (after.state, after.detail, after.purged_at) == ("rejected", None, road.clock())

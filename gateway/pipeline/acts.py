@@ -123,7 +123,8 @@ class Acts:
 
         async def outcome(message: Message) -> Outcome | None:
             nonlocal reported
-            if earlier := await self._same_report(born.message):
+            asked_anew = code in RECALL_ANSWERS and await self._unanswered(message_id, born.message.sender)
+            if not asked_anew and (earlier := await self._same_report(born.message)):
                 reported = earlier
                 return None
             await self._check_still(message, born.message.sender, code)
@@ -178,7 +179,7 @@ class Acts:
             return None
         for each in await self._journal.submission(message.submission_id):
             if (each.kind, each.office, organ or each.sender) == (Kind.STATUS, office, each.sender) and (
-                detail.status(each.detail or {}).code == code
+                "status" in (each.detail or {}) and detail.status(each.detail or {}).code == code
             ):
                 return each.message_id
         raise gone()
@@ -201,6 +202,10 @@ class Acts:
             message, document, speaker, code, self._now(), reason=reason, staff=staff, office=office
         )
 
+    async def _unanswered(self, message_id: str, organ: str) -> bool:
+        """Whether a recall waits for that organ's word: the last one's answer does not answer it."""
+        return any(row.organ == organ and row.answer is None for row in await self._journal.recalls(message_id))
+
     async def _check_still(self, message: Message, organ: str, code: str) -> None:
         """In the version that is written against: a recall may have been answered, and the message purged, meanwhile."""
         if message.purged_at is not None:
@@ -220,7 +225,11 @@ class Acts:
     async def _same_report(self, status: Message) -> str | None:
         for each in await self._journal.submission(status.submission_id):
             same = (each.kind, each.office, each.sender) == (status.kind, status.office, status.sender)
-            if same and self._now() - (each.accepted_at or self._now()) < SAME_REPORT:
+            if (
+                same
+                and "status" in (each.detail or {})
+                and self._now() - (each.accepted_at or self._now()) < SAME_REPORT
+            ):
                 said, again = detail.status(each.detail or {}), detail.status(status.detail or {})
                 if (said.code, said.description) == (again.code, again.description):
                     return each.message_id

@@ -384,6 +384,17 @@ async def test_what_the_office_destroyed_is_gone_here_too_and_the_recall_stays_t
     assert (OURS, "15") in await road.owed(document)
 
 
+async def test_a_second_recall_is_refused_anew_though_in_the_same_words(road):
+    document = await received(road)
+    await asked_back(road)
+    first = await road.acts.report_status(OFFICE, document, "16", "Không")
+    road.clock.advance(minutes=2)
+    await asked_back(road, at=road.clock())
+    assert await recalls(road, document) == {OURS: "asked"}
+    assert await road.acts.report_status(OFFICE, document, "16", "Không") != first
+    assert await recalls(road, document) == {OURS: "declined"}
+
+
 async def test_of_two_words_at_once_that_contradict_each_other_one_is_refused(road):
     document = await received(road)
     await asked_back(road)

@@ -159,7 +159,9 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         )
         purging = made_purging(settings, journal, contents)
         acts = Acts(journal, now, nudge, router.office_of, purged=purging.finish)
-        intake = Intake(settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs, scanning=scanning)
+        intake = Intake(
+            settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs, scanning=scanning, pack=out.packed
+        )
         door = FrontDoor(intake, acts)
         kept = written_heads(settings, journal, keys, now)
         yield Gateway(

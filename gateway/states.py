@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from gateway.model import Attachment, Content, Direction, Kind, ProofGrade
 
@@ -166,6 +166,17 @@ class Work:
     attempt: int
     doubt: bool
     """An earlier attempt of this stage was left open or ended not knowing: what it asked for may have happened."""
+    known: Known | None = None
+    """What need not be read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the journal wrote about a message a moment ago: all its contents, the receipt we gave, what is kept beside."""
+
+    contents: tuple[ContentRef, ...] = ()
+    receipt: bytes | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 # --- effects: what one transaction does beside moving the message -----------------------------------------------
@@ -181,6 +192,8 @@ class NewMessage:
     marks: tuple[Due | Numbered | Concerns, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     """Further facts for its first entry, e.g. the verdicts on its PDFs."""
+    then: Outcome | None = None
+    """What its first stage made of it already: it is born in the state that this leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,3 +405,16 @@ class Outcome:
     """Instead, where each status that it settles had been heard before: of that delivery, that code, at that time, in the
     same file. The journal's unique key decides, so of two examined at once one is told.
     """
+    then: Outcome | None = None
+    """What the next stage, which speaks with nobody, made of it at once: carried out in the same transaction."""
+
+    @property
+    def steps(self) -> tuple[Outcome, ...]:
+        """This outcome and those that followed at once, in their order."""
+        return (self,) if self.then is None else (self, *self.then.steps)
+
+    def state_after(self, state: State) -> State:
+        """Where a message that is in `state` is when all of it is done."""
+        for step in self.steps:
+            state = step.state or state
+        return state

@@ -30,6 +30,8 @@ from gateway.ports import Chunks
 _MIB = 1 << 20
 _PIECE = 256 << 10
 _ABANDONED = 24 * 3600
+_NEWEST_BYTES = 8 * _MIB
+"""Of small contents kept in memory: the stages that follow read them again."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -55,6 +57,8 @@ class DiskContents:
         self._sweep()
         self._segments = SegmentWriter(folder / "segments", segment_bytes)
         self._broken: StorageBroken | None = None
+        self._newest: dict[str, bytes] = {}
+        self._newest_bytes = 0
 
     async def close(self) -> None:
         await asyncio.to_thread(self._segments.close)
@@ -85,7 +89,18 @@ class DiskContents:
     async def _append(self, data: bytes) -> Content:
         with self._judged():
             name, offset, sha256 = await asyncio.wrap_future(self._segments.append(data))
-        return Content(sha256, len(data), f"segments/{name}:{offset}")
+        place = f"segments/{name}:{offset}"
+        self._remember(place, data)
+        return Content(sha256, len(data), place)
+
+    def _remember(self, place: str, data: bytes) -> None:
+        self._newest[place] = data
+        self._newest_bytes += len(data)
+        while self._newest_bytes > _NEWEST_BYTES:
+            self._forget(next(iter(self._newest)))
+
+    def _forget(self, place: str) -> None:
+        self._newest_bytes -= len(self._newest.pop(place, b""))
 
     async def _store_file(self, held: list[bytes], rest: Chunks, limit: int) -> Content:
         path = self._temporary / secrets.token_hex(16)
@@ -132,6 +147,9 @@ class DiskContents:
         position, end = offset + start, offset + (content.size if end is None else min(end, content.size))
         if position >= end:
             return
+        if (newest := self._newest.get(content.place)) is not None:
+            yield newest[position - offset : end - offset]
+            return
         try:
             # What is small was most likely written a moment ago: reading it costs less than a thread's hop.
             if end - position <= _PIECE:
@@ -160,6 +178,7 @@ class DiskContents:
     async def erase(self, content: Content) -> None:
         """Unlink a file, write zeros over a part of a segment. Repeating is harmless."""
         path, offset = self._locate(content.place)
+        self._forget(content.place)
         with self._judged():
             if content.place.startswith("segments/"):
                 await asyncio.to_thread(_zero, path, offset, content.size)

@@ -19,6 +19,7 @@ from gateway.journal import (
     deadlines,
     directory,
     door,
+    known,
     lookups,
     outcomes,
     partners,
@@ -32,6 +33,7 @@ from gateway.journal.deadlines import DeadlineRow, Missed
 from gateway.journal.directory import OrganLine
 from gateway.journal.door import Answered, NewSubmission, Reserved, Running
 from gateway.journal.heads import Head, Position
+from gateway.journal.known import Recent
 from gateway.journal.lookups import (
     AttemptRow,
     EntryRow,
@@ -63,6 +65,7 @@ class Journal:
     def __init__(self, store: SqliteStore, now: Now) -> None:
         self._store = store
         self._now = now
+        self._recent = Recent()
         self.purges = PurgeRecords(store, self._stamp)
 
     @classmethod
@@ -96,7 +99,10 @@ class Journal:
         Raises `KeyReused` where the key was answered for another fingerprint.
         """
         now = self._stamp()
-        return await self._store.write(lambda tx: door.accept(tx, submission, now))
+        answer = await self._store.write(lambda tx: door.accept(tx, submission, now))
+        for new in submission.messages:
+            self._recent.born(new)
+        return answer
 
     # --- the runner and the poller ------------------------------------------------------------------------------
 
@@ -108,7 +114,8 @@ class Journal:
         A lapsed lease is simply due again, in doubt.
         """
         now, until = self._stamp(), self._stamp(lease)
-        return await self._store.write(lambda tx: work.claim(tx, holder, limit, now, until, skip_stages))
+        works = await self._store.write(lambda tx: work.claim(tx, holder, limit, now, until, skip_stages))
+        return [self._recent.into(each) for each in works]
 
     async def renew(self, mine: Work, lease: dt.timedelta) -> bool:
         """False: the lease was lost."""
@@ -128,7 +135,10 @@ class Journal:
     ) -> tuple[bool, Work | None]:
         """`settle`, and where the next stage is due at once, its work under a fresh lease, in the same commit."""
         now, until = self._stamp(), self._stamp(lease)
-        return await self._store.write(lambda tx: work.advance(tx, mine, outcome, now, until, skip_stages))
+        kept, following = await self._store.write(lambda tx: work.advance(tx, mine, outcome, now, until, skip_stages))
+        if kept and (knows := known.after(mine.known, outcome)) is not None:
+            self._recent.keep(mine.message.message_id, mine.message.version + 1, knows)
+        return kept, self._recent.into(following) if following is not None else None
 
     async def apply(
         self, message_id: str, outcome: Outcome, *, who: str, why: str | None = None, expect: int | None = None
@@ -179,6 +189,15 @@ class Journal:
     async def extra(self, message_id: str) -> dict[str, Any]:
         """What outcomes set beside the message's own fields, by name (`outcomes.EXTRAS`)."""
         return self._store.glance(lambda tx: lookups.extra(tx, message_id))
+
+    async def contents_of(self, mine: Work) -> Sequence[ContentRef]:
+        return mine.known.contents if mine.known else await self.contents(mine.message.message_id)
+
+    async def extra_of(self, mine: Work) -> Mapping[str, Any]:
+        return mine.known.extra if mine.known else await self.extra(mine.message.message_id)
+
+    async def receipt_given_for(self, mine: Work) -> bytes | None:
+        return (mine.known and mine.known.receipt) or await self.receipt_given(mine.message.message_id)
 
     async def receipts(self, message_id: str) -> list[ReceiptRow]:
         return await self._store.read(lambda tx: lookups.receipts(tx, message_id))

@@ -56,38 +56,53 @@ def message_row(tx: Transaction, message_id: str) -> MessageRow | None:
 def carry_out(
     tx: Transaction, row: MessageRow, outcome: Outcome, who: str, now: int, *, interrupted: bool = False
 ) -> None:
-    """Do what `outcome` says; `interrupted`: someone's attempt is still open.
+    """Do what `outcome` says, and what followed it at once; `interrupted`: someone's attempt is still open.
 
     Raises ValueError for a move or a change that does not exist: a stage's bug.
     """
-    before = row.message
-    state = outcome.state or before.state
-    if state is not before.state and state not in NEXT[before.state]:
-        raise ValueError(f"no message goes from {before.state} to {state}")
-    message_id = before.message_id
-    effects = outcome.effects
-    if outcome.otherwise is not None:
-        settles = [effect for effect in effects if isinstance(effect, SettleDelivery)]
-        fresh = [_settle_delivery(tx, effect, who, now) for effect in settles]
-        if settles and not any(fresh):
-            carry_out(tx, row, outcome.otherwise, who, now, interrupted=interrupted)
-            return
-        effects = tuple(effect for effect in effects if not isinstance(effect, SettleDelivery))
-    for effect in effects:
-        apply_effect(tx, before, effect, who, now)
-    head = chain.head(tx, message_id) if outcome.effects else row.head  # an effect may have entries of its own
-    entry, head = chain.link(message_id, head, outcome.entry, who, now)
-    tx.run(queries.NEW_ENTRY, entry)
+    message_id = row.message.message_id
+    state, head, changes = row.message.state, row.head, dict[str, object]()
+    last = outcome
+    for step in outcome.steps:
+        if step is not outcome and step.effects:
+            tx.run(queries.MOVE_HEAD, {"id": message_id, **head.columns})  # an effect may have entries of its own
+        last = _apply_effects(tx, row.message, step, who, now)
+        state = _next(state, last)
+        head = chain.head(tx, message_id) if last.effects else head
+        entry, head = chain.link(message_id, head, last.entry, who, now)
+        tx.run(queries.NEW_ENTRY, entry)
+        changes |= last.changes or {}
     columns = {
-        **_moved(row, outcome, state, now, interrupted=interrupted),
-        **_changed(tx, message_id, outcome.changes or {}),
+        **_moved(row, last, state, now, interrupted=interrupted),
+        **_changed(tx, message_id, changes),
         **head.columns,
     }
     tx.run(queries.set_columns(tuple(sorted(columns))), {"id": message_id, **columns})
     if state is State.TRUSTED:
         offer(tx, message_id, now)
-    if state is State.SENT and state is not before.state:
-        wake_when_answered(tx, message_id, now)
+    if state is State.SENT and state is not row.message.state:
+        close_when_answered(tx, message_id, who, now)
+
+
+def _next(state: State, outcome: Outcome) -> State:
+    following = outcome.state or state
+    if following is not state and following not in NEXT[state]:
+        raise ValueError(f"no message goes from {state} to {following}")
+    return following
+
+
+def _apply_effects(tx: Transaction, message: Message, outcome: Outcome, who: str, now: int) -> Outcome:
+    """Apply an outcome's effects; the outcome that counts: the other one where all it settles had been heard before."""
+    effects = outcome.effects
+    if outcome.otherwise is not None:
+        settles = [effect for effect in effects if isinstance(effect, SettleDelivery)]
+        fresh = [_settle_delivery(tx, effect, who, now) for effect in settles]
+        if settles and not any(fresh):
+            return _apply_effects(tx, message, outcome.otherwise, who, now)
+        effects = tuple(effect for effect in effects if not isinstance(effect, SettleDelivery))
+    for effect in effects:
+        apply_effect(tx, message, effect, who, now)
+    return outcome
 
 
 def note(tx: Transaction, row: MessageRow, outcome: Outcome, who: str, now: int) -> None:
@@ -109,7 +124,9 @@ def note(tx: Transaction, row: MessageRow, outcome: Outcome, who: str, now: int)
         wake(tx, message_id, now)
 
 
-def _moved(row: MessageRow, outcome: Outcome, state: State, now: int, *, interrupted: bool) -> dict[str, object]:
+def _moved(
+    row: MessageRow, outcome: Outcome, state: State, now: int, *, interrupted: bool = False
+) -> dict[str, object]:
     """The columns that say where the message is now."""
     before = row.message
     moved = state is not before.state
@@ -139,11 +156,19 @@ def _moved(row: MessageRow, outcome: Outcome, state: State, now: int, *, interru
 
 def _changed(tx: Transaction, message_id: str, changes: Mapping[str, object]) -> dict[str, object]:
     """The columns to change; what is kept beside them is written at once."""
+    _keep_beside(tx, message_id, changes)
+    return _columns(changes)
+
+
+def _columns(changes: Mapping[str, object]) -> dict[str, object]:
     if unknown := changes.keys() - queries.CHANGEABLE - EXTRAS:
         raise ValueError(f"an outcome cannot change {', '.join(sorted(unknown))}")
+    return {name: for_column(name, value) for name, value in changes.items() if name in queries.CHANGEABLE}
+
+
+def _keep_beside(tx: Transaction, message_id: str, changes: Mapping[str, object]) -> None:
     for name in changes.keys() & EXTRAS:
         tx.run(queries.SET_EXTRA, {"message_id": message_id, "name": name, "value": dumps(changes[name])})
-    return {name: for_column(name, value) for name, value in changes.items() if name in queries.CHANGEABLE}
 
 
 def with_reason(outcome: Outcome, why: str) -> Outcome:
@@ -184,21 +209,34 @@ def apply_effect(  # noqa: C901 -- one case for each kind
 
 def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:
     """Write a message that is born now. False: its axis id is already known, and nothing is done."""
-    message = new.message
-    entry, head = chain.link(message.message_id, Head(), _birth(new), who, now)
-    if not tx.run(queries.NEW_MESSAGE, {**message_values(message, now), **head.columns}):
+    message, steps = new.message, new.then.steps if new.then else ()
+    message_id, state, head = message.message_id, message.state, Head()
+    entries, changes = [], dict[str, object]()
+    for step in (Outcome(_birth(new)), *steps):
+        state = _next(state, step)
+        entry, head = chain.link(message_id, head, step.entry, who, now)
+        entries.append(entry)
+        changes |= step.changes or {}
+    columns = message_values(message, now)
+    if steps:
+        columns |= _moved(
+            MessageRow(message, None, doubt=False, woken=False, tries=0, head=head), steps[-1], state, now
+        )
+    if not tx.run(queries.NEW_MESSAGE, {**columns, **_columns(changes), **head.columns}):
         return False
-    tx.run(queries.NEW_ENTRY, entry)
+    for entry in entries:
+        tx.run(queries.NEW_ENTRY, entry)
+    _keep_beside(tx, message_id, changes)
     for delivery in new.deliveries:
-        _add_delivery(tx, message.message_id, delivery, message.direction, now)
+        _add_delivery(tx, message_id, delivery, message.direction, now)
     if message.direction is Direction.IN and message.office is not None:
-        _owe(tx, message.message_id, message.office, now)
+        _owe(tx, message_id, message.office, now)
     for reference in new.contents:
-        refer(tx, message.message_id, reference, now)
-    for mark in new.marks:
-        apply_effect(tx, message, mark, who, now)
-    if message.state is State.TRUSTED:
-        offer(tx, message.message_id, now)
+        refer(tx, message_id, reference, now)
+    for effect in (*new.marks, *(effect for step in steps for effect in step.effects)):
+        apply_effect(tx, message, effect, who, now)
+    if state is State.TRUSTED:
+        offer(tx, message_id, now)
     return True
 
 
@@ -299,14 +337,19 @@ def _settle_delivery(tx: Transaction, heard: SettleDelivery, who: str, now: int)
         )
     facts: dict[str, str | int | None] = {"organ": heard.organ, "status": heard.status, "status_at": at}
     chain.append(tx, heard.message_id, Entry("status-heard", facts), who, now)
-    wake_when_answered(tx, heard.message_id, now)
+    close_when_answered(tx, heard.message_id, who, now)
     return True
 
 
-def wake_when_answered(tx: Transaction, message_id: str, now: int) -> None:
-    """Let the chase close a sent message as soon as every delivery is answered."""
+def close_when_answered(tx: Transaction, message_id: str, who: str, now: int) -> None:
+    """Close a sent message as soon as every delivery is answered; where someone works on it, the chase then closes it."""
     row = tx.one(queries.UNANSWERED_SENT, {"id": message_id})
-    if row is not None and row[0] and row[0] == row[1]:
+    if row is None or not row[0] or row[0] != row[1]:
+        return
+    entry, head = chain.link(message_id, chain.head(tx, message_id), Entry("closed", {"answered": row[0]}), who, now)
+    if tx.run(queries.CLOSE_SENT, {"id": message_id, "now": now, **head.columns}):
+        tx.run(queries.NEW_ENTRY, entry)
+    else:
         wake(tx, message_id, now)
 
 

@@ -157,6 +157,22 @@ WAKE = Query(
     )
 )
 
+CLOSE_SENT = Query(
+    # Not while it is held, nor while someone works on it.
+    update(message)
+    .where(message.c.message_id == _id, message.c.state == "sent", message.c.held.is_(None), message.c.holder.is_(None))
+    .values(
+        state="closed",
+        version=message.c.version + 1,
+        attempts=0,
+        due_at=null(),
+        closed_at=_now,
+        doubt=0,
+        woken=0,
+    ),
+    *("last_seq", "last_digest"),
+)
+
 SET_EXTRA = Query(
     lambda new: (stmt := new(extra)).on_conflict_do_update(
         index_elements=("message_id", "name"), set_={"value": stmt.excluded.value}

@@ -88,7 +88,7 @@ def advance(
     if not settle(tx, work, outcome, now):
         return False, None
     message = work.message
-    stage = stage_for(outcome.state or message.state, message.kind)
+    stage = stage_for(outcome.state_after(message.state), message.kind)
     if stage is None or stage in skip_stages:
         return True, None
     values = {"id": message.message_id, "by": work.holder, "until": until, "now": now}

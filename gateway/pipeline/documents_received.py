@@ -10,7 +10,7 @@ Left to others: the edXML signature and the telling of a rejection (`incoming`),
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from gateway.edxml import check
 from gateway.errors import NeedsOperator, Rejection
@@ -58,7 +58,7 @@ class DocumentsReceived:
         self._pdfs = pdfs
         self._scanning = scanning
 
-    async def examine(self, message: Message, refs: list[ContentRef], document: Document, verdict: str) -> Outcome:
+    async def examine(self, message: Message, refs: Sequence[ContentRef], document: Document, verdict: str) -> Outcome:
         wrong = [each for each in check.check_document(document) if each.code == "missing" and each.field in MUST]
         if wrong:
             raise Rejection("form", "; ".join(f"{each.field}: {each.message}" for each in wrong[:5]))
@@ -148,7 +148,7 @@ class DocumentsReceived:
         return await self._scanning.on_the_way_in(message, [each.content for each in document.attachments])
 
     async def _look(
-        self, message: Message, refs: list[ContentRef], document: Document, offices: list[str]
+        self, message: Message, refs: Sequence[ContentRef], document: Document, offices: list[str]
     ) -> Looked | Outcome:
         """Into the PDFs. Raises `Rejection` where every office it is for would refuse their signatures."""
         if self._pdfs is None or not document.attachments:

@@ -8,7 +8,7 @@ close are one transaction.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -39,7 +39,7 @@ class Handing:
         message = work.message
         pending = await self._journal.pending_handovers(message.message_id)
         pushed = [office for office in pending if not self._partners.office(office).pulls]
-        refs = await self._journal.contents(message.message_id)
+        refs = await self._journal.contents_of(work)
         deliveries = await self._journal.deliveries(message.message_id)
         failed: dict[type, GatewayError] = {}
         done: list[str] = []
@@ -90,7 +90,7 @@ class Handing:
         """A notice takes the same road as a document."""
         return await self.hand_over(work)
 
-    def _handover(self, message: Message, organs: tuple[str, ...], refs: list[ContentRef]) -> Handover:
+    def _handover(self, message: Message, organs: tuple[str, ...], refs: Sequence[ContentRef]) -> Handover:
         read = message.detail or {}
         document, status = _parsed(read, refs)
         edxml = next((ref.content for ref in refs if ref.role == "edxml"), None)
@@ -161,7 +161,7 @@ def event_data(message: Message, organs: Iterable[str]) -> dict[str, Any]:
     return data
 
 
-def _parsed(read: Any, refs: list[ContentRef]) -> tuple[Document | None, Status | None]:
+def _parsed(read: Any, refs: Sequence[ContentRef]) -> tuple[Document | None, Status | None]:
     if "document" in read:
         return detail.document(read, refs), None
     if "status" in read:

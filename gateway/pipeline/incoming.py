@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -196,7 +196,7 @@ class Incoming:
 
     async def confirm(self, work: Work) -> Outcome:
         message = work.message
-        receipt = await self._journal.receipt_given(message.message_id)
+        receipt = await self._journal.receipt_given_for(work)
         assert receipt is not None, "the receipt commits with the bytes"
         assert message.axis_id is not None
         try:
@@ -213,7 +213,7 @@ class Incoming:
         read = message.detail or {}
         if "form" in read:
             raise Rejection(str(read["form"]), str(read.get("text", "")))
-        refs = await self._journal.contents(message.message_id)
+        refs = await self._journal.contents_of(work)
         if message.detail is None:
             return await self._read_again(message, refs)
         verdict = await self._signature(message, refs)
@@ -223,7 +223,7 @@ class Incoming:
             return await self._documents.examine(message, refs, detail.document(read, refs), verdict)
         raise Rejection("form", "neither a document nor a status")
 
-    async def _signature(self, message: Message, refs: list[ContentRef]) -> str:
+    async def _signature(self, message: Message, refs: Sequence[ContentRef]) -> str:
         """The verdict on the edXML signature. Raises `Rejection` or `NeedsOperator` where the policy says so."""
         axis = self._partners.axis(message.axis)
         if axis.edxml_signature == "ignore":
@@ -245,7 +245,7 @@ class Incoming:
                 raise Rejection("signer-not-sender", "the signer may not speak for the sender")
         return report.verdict
 
-    async def _read_again(self, message: Message, refs: list[ContentRef]) -> Outcome:
+    async def _read_again(self, message: Message, refs: Sequence[ContentRef]) -> Outcome:
         """What came back from quarantine is only the file: take it apart once more."""
         content = next(ref.content for ref in refs if ref.role == "edxml")
         async with self._kept_or_erased() as stored:

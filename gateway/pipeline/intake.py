@@ -17,7 +17,7 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -44,15 +44,20 @@ from gateway.ports import Chunks, Contents, Submitted, Upload
 from gateway.rules import clock, secrecy
 from gateway.rules.deadlines import Deadlines
 from gateway.rules.duplicates import number_of
-from gateway.states import ContentRef, Delivery, Due, Message, NewMessage, Numbered, State
+from gateway.states import ContentRef, Delivery, Due, Message, NewMessage, Numbered, Outcome, State
 
 KEY_LEASE = dt.timedelta(seconds=15)
 """How long a key stays taken by a submission whose process died. Slower uploads are safe: where two outlive it, the
 journal's unique key lets one of them in, and the other gets its answer."""
+AT_ONCE_BYTES = 1 << 20
+"""Up to so many bytes of attachments are packed before the office has its answer: a millisecond or two."""
 DISK_RETRY_SECONDS = 60.0
 KEY_RETRY_SECONDS = 5.0
 """Most submissions take far less; who asks too early is told again."""
 
+
+Packs = Callable[[Message, Sequence[ContentRef]], Awaitable[Outcome]]
+"""What packing makes of a message that is not in the journal yet (`Outgoing.packed`)."""
 
 log = structlog.get_logger(__name__)
 
@@ -93,9 +98,10 @@ class Intake:
         accepted: Callable[[], None] = lambda: None,
         pdfs: Pdfs | None = None,
         scanning: Scanning | None = None,
+        pack: Packs | None = None,
     ) -> None:
         """`accepted` is called when there is new work: the runner's nudge. Without `pdfs` no PDF is looked into, without
-        `scanning` nothing is scanned for viruses.
+        `scanning` nothing is scanned for viruses, without `pack` everything is packed later.
         """
         self._limits = settings.limits
         self._limiter = Limiter(settings)
@@ -111,6 +117,7 @@ class Intake:
         self._pdfs = pdfs
         self._patterns = suspicion.patterns(settings.secrecy)
         self._scanning = scanning
+        self._pack = pack
 
     async def submit(
         self, office: str, key: str, record: Mapping[str, Any], uploads: AsyncIterator[Upload]
@@ -303,12 +310,15 @@ class Intake:
             ],
             "warnings": [asdict(warning) for warning in handed.warnings],
         }
-        messages = tuple(
-            self._message(handed, message_id, submission, axis, handed.roads[axis]) for axis, message_id in ids.items()
-        )
+        messages = [
+            await self._packed(self._message(handed, message_id, submission, axis, handed.roads[axis]))
+            for axis, message_id in ids.items()
+        ]
         entering = asyncio.ensure_future(
             self._journal.accept(
-                NewSubmission(handed.office, handed.key, handed.fingerprint, answer, messages, handed.earlier.withdrawn)
+                NewSubmission(
+                    handed.office, handed.key, handed.fingerprint, answer, tuple(messages), handed.earlier.withdrawn
+                )
             )
         )
         # Once begun it is carried through, whoever still waits for the answer.
@@ -327,6 +337,15 @@ class Intake:
                 log.info("accepted", message_id=message_id, office=handed.office, axis=axis)
         self._accepted()
         return _submitted(kept, repeated=repeated)
+
+    async def _packed(self, new: NewMessage) -> NewMessage:
+        """With its edXML file, where that is quickly made. What goes wrong here its own stage meets again, and tells."""
+        if self._pack is None or new.message.held or sum(ref.content.size for ref in new.contents) > AT_ONCE_BYTES:
+            return new
+        try:
+            return replace(new, then=await self._pack(new.message, new.contents))
+        except Exception:  # noqa: BLE001 - the stage's runner knows what each error means
+            return new
 
     def _message(
         self, handed: _Handed, message_id: str, submission: str, axis: str, organs: tuple[str, ...]

@@ -24,7 +24,7 @@ from gateway.pipeline import detail, notices
 from gateway.pipeline.deadlines import answered as ends_terms
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.ports import Acceptance, Chunks, Contents, Finds, Parcel
-from gateway.states import Entry, KeepReceipt, Message, Outcome, Stage, State, Work
+from gateway.states import ContentRef, Entry, KeepReceipt, Message, Outcome, Stage, State, Work
 from gateway.trust import edxml_signature, receipts
 from gateway.trust.errors import SignatureInvalid
 
@@ -88,12 +88,14 @@ class Outgoing:
 
     async def pack(self, work: Work) -> Outcome:
         """Also what is late already: it expires packed, so that it can be sent after all."""
-        message = work.message
+        return await self.packed(work.message, await self._journal.contents_of(work))
+
+    async def packed(self, message: Message, refs: Iterable[ContentRef]) -> Outcome:
+        """`message` with its contents, packed; it need not be in the journal yet."""
         axis = self._partners.axis(message.axis)
         now = self._now()
         # A key that ends while the message may still wait would make its receipt unverifiable for the other side.
         key = axis.keys.ring.signing(now, max((message.expires_at or now) - now, dt.timedelta(0)))
-        refs = await self._journal.contents(message.message_id)
 
         def frozen() -> Packed:
             return _pack(message, refs, lambda parts: edxml_signature.sign(parts, key, now), axis.edxml_form)
@@ -123,7 +125,7 @@ class Outgoing:
     async def send(self, work: Work) -> Outcome:
         message = work.message
         axis = self._partners.axis(message.axis)
-        packed = Packed.from_json((await self._journal.extra(message.message_id))["recipe"])
+        packed = Packed.from_json((await self._journal.extra_of(work))["recipe"])
         parcel = parcel_of(message, packed, self._contents)
         late = message.state is State.EXPIRED
         if late or self._late(message):

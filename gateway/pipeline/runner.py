@@ -12,8 +12,9 @@ import datetime as dt
 import time
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import structlog
 
@@ -29,6 +30,30 @@ StageFunction = Callable[[Work], Awaitable[Outcome]]
 BUGS_IN_A_ROW = 5
 
 log = structlog.get_logger(__name__)
+
+
+SPEAKS_WITH_NOBODY = frozenset({Stage.EXAMINE})
+"""Stages that only think about what is on the disk already."""
+NOW = dt.timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """One stage, and what came of it."""
+
+    stage: Stage
+    work: Work
+    outcome: Outcome
+    name: str
+    """Of the outcome, for the metrics."""
+    seconds: float
+
+
+def _joined(tried: Sequence[_Tried]) -> Outcome:
+    *before, last = (each.outcome for each in tried)
+    for outcome in reversed(before):
+        last = replace(outcome, then=last)
+    return last
 
 
 class Rejects(Protocol):
@@ -139,32 +164,59 @@ class Runner:
             following = await self._step(following)
 
     async def _step(self, work: Work) -> Work | None:
-        """One stage and what became of it; the work that follows, where it does at once."""
+        """One stage and what became of it; the work that follows, where it does at once.
+
+        A stage that speaks with nobody is done at once too, and what came of both is written together.
+        """
+        first = await self._tried(work)
+        tried = [first]
+        if (work_then := self._following(first)) is not None:
+            tried.append(await self._tried(work_then))
+        with structlog.contextvars.bound_contextvars(message_id=work.message.message_id, stage=first.stage.value):
+            try:
+                kept, following = await self._advance(work, _joined(tried))
+            except StorageBroken:
+                raise
+            except Exception as error:  # noqa: BLE001 - what the journal will not write is a bug of the stage
+                tried[-1] = replace(tried[-1], outcome=self._bug(tried[-1].stage, error), name="bug")
+                kept, following = await self._advance(work, _joined(tried))
+            if not kept:
+                log.warning("lease lost", attempt=work.attempt)
+        for each in tried:
+            self._tell(each if kept else replace(each, name="lease-lost"))
+        return following
+
+    async def _tried(self, work: Work) -> _Tried:
         stage = stage_for(work.message.state, work.message.kind)
         assert stage is not None, work.message.state
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(message_id=work.message.message_id, stage=stage.value):
             outcome, name = await self._outcome(stage, work)
-            try:
-                kept, following = await self._advance(work, outcome)
-            except StorageBroken:
-                raise
-            except Exception as error:  # noqa: BLE001 - what the journal will not write is a bug of the stage
-                outcome, name = self._bug(stage, error), "bug"
-                kept, following = await self._advance(work, outcome)
-            if name in {"ok", "rejected"}:
-                self._bugs[stage] = 0
-            if not kept:
-                name = "lease-lost"
-                log.warning("lease lost", attempt=work.attempt)
-            else:
-                milestones.tell(work.message, outcome)
-        self._metrics.stage_done(stage, name, time.perf_counter() - started)
+        return _Tried(stage, work, outcome, name, time.perf_counter() - started)
+
+    def _following(self, tried: _Tried) -> Work | None:
+        """The work of the next stage, if nobody outside need be asked for it and nothing must be on the disk before."""
+        outcome, message = tried.outcome, tried.work.message
+        if tried.name != "ok" or outcome.effects or outcome.due_in != NOW or outcome.state is None:
+            return None
+        stage = stage_for(outcome.state, message.kind)
+        if stage not in SPEAKS_WITH_NOBODY or stage in self.paused or stage in self.broken:
+            return None
+        changed: dict[str, Any] = {**(outcome.changes or {}), "state": outcome.state, "attempts": 1}
+        return replace(tried.work, message=replace(message, **changed), doubt=False)
+
+    def _tell(self, tried: _Tried) -> None:
+        """Metrics and log, and what the breaker counts."""
+        outcome = tried.outcome
+        if tried.name in {"ok", "rejected"}:
+            self._bugs[tried.stage] = 0
+        if tried.name != "lease-lost":
+            milestones.tell(tried.work.message, outcome)
+        self._metrics.stage_done(tried.stage, tried.name, tried.seconds)
         if outcome.state is State.REJECTED:
             self._metrics.rejected(str((outcome.entry.facts or {}).get("reason", outcome.entry.code)))
         if outcome.entry.code == "receipt-mismatch":
-            self._metrics.receipt_mismatch(work.message.axis)
-        return following
+            self._metrics.receipt_mismatch(tried.work.message.axis)
 
     async def _advance(self, work: Work, outcome: Outcome) -> tuple[bool, Work | None]:
         lease = dt.timedelta(seconds=self._settings.times.lease_seconds)

@@ -113,8 +113,20 @@ async def test_another_process_life_writes_to_segments_of_its_own(tmp_path):
 async def test_contents_that_lost_their_end_are_reported_missing(contents, size, tmp_path):
     content = await contents.store_bytes(os.urandom(size))
     os.truncate(tmp_path / "contents" / content.place.partition(":")[0], size - 1)
+    later = DiskContents(tmp_path / "contents")
     with pytest.raises(NeedsOperator, match="content-missing"):
-        await contents.read(content)
+        await later.read(content)
+    await later.close()
+
+
+async def test_of_the_newest_no_more_is_kept_in_memory_than_eight_megabytes_and_none_that_was_erased(contents):
+    stored = [await contents.store_bytes(os.urandom(99_999)) for _ in range(100)]
+    assert contents._newest_bytes == sum(map(len, contents._newest.values())) <= 8 << 20
+    assert stored[0].place not in contents._newest
+    assert len(await contents.read(stored[0])) == 99_999
+    await contents.erase(stored[-1])
+    assert stored[-1].place not in contents._newest
+    assert await contents.read(stored[-1]) == bytes(99_999)
 
 
 async def test_a_place_outside_the_store_is_refused(contents):

@@ -1,6 +1,7 @@
 """What every journal promises of deliveries, receipts, inboxes, look-ups, back-off, roles, keys and figures."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -105,22 +106,82 @@ async def test_a_status_about_an_organ_it_never_went_to_changes_nothing(journal)
     assert await journal.statuses(a_message.message_id) == []
 
 
-async def test_a_sent_message_wakes_when_the_last_delivery_is_answered(journal):
+async def test_a_sent_message_closes_in_the_transaction_of_its_last_answer(journal):
     a_message = message()
     await journal.accept(submission(new(a_message, to=[ORGAN, OTHER_ORGAN])))
     await journal.apply(a_message.message_id, to(State.PACKED), who="test")
     await journal.apply(a_message.message_id, to(State.SENT, due_in=dt.timedelta(hours=24)), who="test")
     await heard(journal, a_message, ORGAN, "03", answered=True)
-    assert a_message.message_id not in await due(journal)
+    assert (await journal.message(a_message.message_id)).state == "sent"
     await heard(journal, a_message, OTHER_ORGAN, "03", answered=True)
-    assert a_message.message_id in await due(journal)
+    closed = await journal.message(a_message.message_id)
+    assert (closed.state, closed.due_at) == ("closed", None)
+    last = (await journal.timeline(a_message.message_id))[-1]
+    assert (last.code, last.facts) == ("closed", {"answered": 2})
+    assert (await journal.verify()).intact
 
 
-async def test_a_message_answered_before_it_was_sent_is_due_once_sent(journal):
+async def test_a_message_answered_before_it_was_sent_closes_once_sent(journal):
     a_message = await at_state(journal, State.PACKED)
     await heard(journal, a_message, ORGAN, "03", answered=True)
     await journal.apply(a_message.message_id, to(State.SENT, due_in=dt.timedelta(hours=24)), who="test")
+    assert (await journal.message(a_message.message_id)).state == "closed"
+
+
+async def test_a_sent_message_that_is_held_stays_so_when_it_is_answered(journal):
+    a_message = await at_state(journal, State.PACKED)
+    await journal.apply(a_message.message_id, to(State.SENT, held="a-reason"), who="test")
+    await heard(journal, a_message, ORGAN, "03", answered=True)
+    assert (await journal.message(a_message.message_id)).state == "sent"
+
+
+async def test_a_message_answered_while_it_is_chased_is_due_as_soon_as_the_chase_settles(journal):
+    a_message = await at_state(journal, State.PACKED)
+    await journal.apply(a_message.message_id, to(State.SENT, due_in=dt.timedelta(0)), who="test")
+    [work] = [
+        each for each in await journal.claim("node-1", 50, LEASE) if each.message.message_id == a_message.message_id
+    ]
+    await heard(journal, a_message, ORGAN, "03", answered=True)
+    assert (await journal.message(a_message.message_id)).state == "sent"
+    assert await journal.settle(work, Outcome(Entry("waiting"), due_in=dt.timedelta(hours=24)))
     assert a_message.message_id in await due(journal)
+
+
+async def test_what_followed_at_once_is_carried_out_in_the_same_transaction(journal):
+    a_message = await accepted(journal)
+    [work] = [
+        each for each in await journal.claim("node-1", 50, LEASE) if each.message.message_id == a_message.message_id
+    ]
+    then = Outcome(Entry("then"), state=State.SENT, changes={"axis_id": "A-1"})
+    assert await journal.settle(work, Outcome(Entry("first"), state=State.PACKED, changes={"size": 7}, then=then))
+    now = await journal.message(a_message.message_id)
+    assert (now.state, now.size, now.axis_id) == ("sent", 7, "A-1")
+    assert [each.code for each in await journal.timeline(a_message.message_id)] == ["accepted", "first", "then"]
+    assert (await journal.verify()).intact
+
+
+async def test_a_step_that_no_message_takes_undoes_the_one_before_it(journal):
+    a_message = await accepted(journal)
+    [work] = [
+        each for each in await journal.claim("node-1", 50, LEASE) if each.message.message_id == a_message.message_id
+    ]
+    with pytest.raises(ValueError, match="no message goes from packed to trusted"):
+        await journal.settle(work, Outcome(Entry("first"), state=State.PACKED, then=to(State.TRUSTED)))
+    assert (await journal.message(a_message.message_id)).state == "accepted"
+
+
+async def test_a_message_is_born_in_the_state_that_its_first_stage_led_to(journal):
+    packed = Outcome(
+        Entry("packed", {"size": 7}), state=State.PACKED, due_in=dt.timedelta(0), changes={"size": 7, "recipe": [1, 2]}
+    )
+    born = replace(new(message()), then=packed)
+    await journal.accept(submission(born))
+    message_id = born.message.message_id
+    now = await journal.message(message_id)
+    assert (now.state, now.size, await journal.extra(message_id)) == ("packed", 7, {"recipe": [1, 2]})
+    assert [each.code for each in await journal.timeline(message_id)] == ["accepted", "packed"]
+    assert message_id in await due(journal)
+    assert (await journal.verify()).intact
 
 
 async def due(journal):

@@ -93,11 +93,15 @@ class Road:
         )
         self.acts = Acts(journal, clock, self._nudge, router.office_of)
         self.recalls = Recalls(journal, configured, clock, self._nudge)
-        self.intake = Intake(configured, journal, contents, router, clock, accepted=self._nudge)
+        self.intake = Intake(configured, journal, contents, router, clock, accepted=self._nudge, pack=out.packed)
         self.poller = Poller("national", self.partners.axes["national"], 5.0, journal, self._nudge)
 
     def _nudge(self):
         self.runner.nudge()
+
+    def packs_later(self):
+        """Leave packing to its stage, as for what is too large for the door."""
+        self.intake._pack = None
 
     # --- driving ------------------------------------------------------------------------------------------------
 

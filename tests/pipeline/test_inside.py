@@ -51,7 +51,6 @@ async def test_a_repeat_gets_the_same_receipt_bytes_and_makes_no_second_message(
 
 async def test_a_document_cut_short_inside_is_handed_over_once(road):
     message_id = await road.submit(NEIGHBOUR)
-    await road.step()
     [work] = await road.journal.claim("node-that-died", 1, LEASE)
     await road.stages["send"](work)
     await road.later(seconds=LEASE.total_seconds() + 1)

@@ -206,7 +206,6 @@ async def test_what_may_be_there_is_neither_withdrawn_nor_asked_back(road):
 
 async def test_what_is_being_sent_this_moment_is_not_withdrawn(road):
     document = await road.submit(FAR)
-    await road.step()
     [work] = await road.journal.claim("node-1", 1, dt.timedelta(minutes=2))
     assert work.message.state is State.PACKED
     await refused(ask(road, document), "being-sent")

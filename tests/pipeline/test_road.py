@@ -1,7 +1,8 @@
 """The whole way, with nothing going wrong."""
 
+from gateway.states import Stage
 from tests.assets.make_edxml import END_OF_PDF
-from tests.pipeline.road import ALSO_OURS, FAR, NEIGHBOUR, OFFICE, OURS, document_file
+from tests.pipeline.road import ALSO_OURS, FAR, LEASE, NEIGHBOUR, OFFICE, OURS, document_file
 
 
 async def test_a_document_goes_out_is_answered_and_closes(road):
@@ -30,3 +31,56 @@ async def test_a_document_comes_in_and_01_goes_back_for_each_organ_that_has_it(r
     assert b"".join([chunk async for chunk in got.edxml()]) == data
     assert await road.owed(message_id) == [(OURS, "01"), (ALSO_OURS, "01"), (NEIGHBOUR, "01")]
     assert len(road.axis.held) == 3
+
+
+async def test_a_document_is_packed_before_its_office_has_the_answer(road):
+    message_id = await road.submit(FAR)
+    assert (await road.state(message_id), await road.codes(message_id)) == ("packed", ["accepted", "packed"])
+
+
+async def test_what_cannot_be_packed_at_the_door_is_judged_by_its_stage(road):
+    async def broken(message, refs):
+        raise RuntimeError
+
+    road.intake._pack = broken
+    message_id = await road.submit(FAR)
+    assert await road.state(message_id) == "accepted"
+    await road.run()
+    assert await road.state(message_id) == "sent"
+
+
+async def test_confirming_and_examining_are_written_together(road):
+    await road.announce(document_file(OURS))
+    [work] = await road.journal.claim("node-1", 1, LEASE)
+    await road.runner._work(work)
+    assert await road.codes(work.message.message_id) == [
+        *("announced", "received", "confirmed", "trusted", "handed-over", "handed-over")
+    ]
+    stages = [attempt.stage for attempt in await road.journal.attempts(work.message.message_id)]
+    assert stages == ["fetch", "confirm", "hand_over"]
+
+
+async def test_what_is_refused_once_confirmed_is_written_with_the_confirmation(road):
+    await road.announce(document_file(OURS, signer="stranger"))
+    [work] = await road.journal.claim("node-1", 1, LEASE)
+    await road.runner._work(work)
+    assert (await road.state(work.message.message_id), await road.held(work.message.message_id)) == (
+        "confirmed",
+        "signer-unknown",
+    )
+    assert (await road.codes(work.message.message_id))[-2:] == ["confirmed", "held"]
+
+
+async def test_a_bug_in_examining_leaves_the_message_confirmed_and_held(road):
+    async def buggy(work):
+        raise ValueError
+
+    road.runner._stages[Stage.EXAMINE] = buggy
+    await road.announce(document_file(OURS))
+    [work] = await road.journal.claim("node-1", 1, LEASE)
+    await road.runner._work(work)
+    assert (await road.state(work.message.message_id), await road.held(work.message.message_id)) == (
+        "confirmed",
+        "bug-ValueError",
+    )
+    assert road.axis.confirmed

@@ -15,6 +15,11 @@ from tests.pipeline.road import FAR, LEASE, OURS, document_file, open_road
 SECRET = "số điện thoại riêng của bà Thử"
 
 
+@pytest.fixture(autouse=True)
+def _packing_is_a_stage(road):
+    road.packs_later()
+
+
 @contextlib.asynccontextmanager
 async def running(road):
     task = asyncio.create_task(road.runner.run())
@@ -160,6 +165,7 @@ async def test_it_never_runs_more_at_once_than_it_may(tmp_path):
 
     at_once, most = 0, 0
     async with open_road(tmp_path, runner=Section(claim=32, in_flight=3, idle_seconds=0.01)) as road:
+        road.packs_later()
         real = road.stages[Stage.PACK]
 
         async def counted(work):
@@ -209,6 +215,7 @@ SHORT = {"lease_seconds": 0.15, "longest_call_seconds": 0.1}
 async def test_the_lease_of_a_long_stage_is_renewed(tmp_path):
     async with open_road(tmp_path, times=SHORT) as road:
         begun, going_on = asyncio.Event(), asyncio.Event()
+        road.packs_later()
         real = road.stages[Stage.PACK]
 
         async def long(work):
@@ -219,7 +226,7 @@ async def test_the_lease_of_a_long_stage_is_renewed(tmp_path):
         road.runner._stages[Stage.PACK] = long
         message_id = await road.submit(FAR)
         async with running(road):
-            await begun.wait()
+            await asyncio.wait_for(begun.wait(), 5)
             for _ in range(4):
                 road.clock.advance(seconds=0.1)
                 await asyncio.sleep(0.12)
@@ -232,6 +239,7 @@ async def test_the_lease_of_a_long_stage_is_renewed(tmp_path):
 async def test_a_stage_whose_lease_was_lost_is_cancelled(tmp_path):
     async with open_road(tmp_path, times=SHORT) as road:
         begun, cancelled = asyncio.Event(), asyncio.Event()
+        road.packs_later()
         real = road.stages[Stage.PACK]
 
         async def long(work):
@@ -245,7 +253,7 @@ async def test_a_stage_whose_lease_was_lost_is_cancelled(tmp_path):
         road.runner._stages[Stage.PACK] = long
         message_id = await road.submit(FAR)
         async with running(road) as task:
-            await begun.wait()
+            await asyncio.wait_for(begun.wait(), 5)
             road.clock.advance(hours=1)
             [work] = await road.journal.claim("node-2", 1, LEASE)
             assert work.message.message_id == message_id
@@ -277,11 +285,12 @@ async def test_when_leases_cannot_be_renewed_the_runner_ends_rather_than_go_on_w
         async def broken(work, lease):
             raise StorageBroken("fsync")
 
+        road.packs_later()
         road.runner._stages[Stage.PACK] = long
         road.journal.renew = broken
         await road.submit(FAR)
         async with running(road) as task:
-            await begun.wait()
+            await asyncio.wait_for(begun.wait(), 5)
             await asyncio.wait({task}, timeout=5)
             with pytest.raises(StorageBroken):
                 task.result()

@@ -204,7 +204,6 @@ async def test_a_doubt_survives_an_attempt_that_could_not_even_ask(tmp_path):
 async def test_an_attempt_cut_short_is_found_in_doubt(tmp_path):
     async with open_road(tmp_path, axis=axis(finds=Finds.BY_MESSAGE_ID)) as road:
         message_id = await road.submit(FAR)
-        await road.step()
         [work] = await road.journal.claim("node-that-died", 1, LEASE)
         await road.stages["send"](work)  # it sent, and never wrote what came of it
         await road.later(seconds=LEASE.total_seconds() + 1)

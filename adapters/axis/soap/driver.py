@@ -47,8 +47,14 @@ _SMALL = 256 << 10
 """Files up to this size share a call with others that wait; a larger one has its own."""
 _SENDS = 2
 """Calls of that kind at once: so that a slow axis does not hold up what could travel beside."""
-_RECEIPTS = 50
-"""In one call; the axis takes 100."""
+_COMPANY = 0.005
+"""Seconds that the first of them waits for others."""
+_LONG = 0.1
+"""Seconds after which a call that sends takes long, and another may begin beside it; and that the first of our receipts
+waits for others: nobody looks out for one as a clerk does for theirs.
+"""
+_RECEIPTS = 16
+"""In one call. The axis takes 100, but more would save little, and each holds a place in the runner while it waits."""
 _PATIENCE = 10.0
 """Seconds after which a call that reads is not begun again."""
 
@@ -65,8 +71,10 @@ class SoapAxis:
         self._keys = Keys(context.keys, context.trust)
         self._transport = Transport(options)
         self._wire = wire()
-        self._sends = Sharing(self._send_all, at_once=options.send_together, calls=_SENDS)
-        self._confirmations = Sharing(self._confirm_all, at_once=_RECEIPTS)
+        self._sends = Sharing(
+            self._send_all, at_once=options.send_together, calls=_SENDS, company=_COMPANY, patience=_LONG
+        )
+        self._confirmations = Sharing(self._confirm_all, at_once=_RECEIPTS, company=_LONG)
         self._listed: dict[str, _Inline] = {}
         """Small files that came with the newest list, by axis id."""
 

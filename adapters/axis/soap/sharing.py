@@ -1,7 +1,9 @@
 """What waits shares a call, as commits that wait share an fsync.
 
-While as many calls as allowed are under way, what comes gathers for the next; nobody waits for company. What becomes of
-a call becomes of each item in it, but for those of which its answer says something else.
+The first to come waits a moment for company, unless a call is full before; and while a call is under way what comes
+gathers for the next. One that takes long does not hold up the others: then a further one begins beside it, up to as
+many as allowed. What becomes of a call becomes of each item in it, but for those of which its answer says something
+else.
 """
 
 from __future__ import annotations
@@ -19,40 +21,65 @@ Call = Callable[[Sequence[Item]], Awaitable[Sequence[Result | GatewayError]]]
 
 
 class Sharing(Generic[Item, Result]):
-    def __init__(self, call: Call[Item, Result], *, at_once: int, calls: int = 1) -> None:
-        """`at_once`: items in one call; `calls`: under way at the same time."""
+    def __init__(
+        self, call: Call[Item, Result], *, at_once: int, calls: int = 1, company: float = 0.0, patience: float = 0.0
+    ) -> None:
+        """`at_once`: items in one call; `calls`: under way at the same time.
+
+        In seconds, `company`: how long the first to come waits for others; `patience`: how long one waits for a call that
+        is under way before a further one begins.
+        """
         self._call, self._at_once, self._calls = call, at_once, calls
+        self._company, self._patience = company, patience
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._running: set[asyncio.Task[None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def put(self, item: Item) -> Result:
         """What became of the item. Raises the error that its part of the answer, or the call as a whole, led to."""
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
-        if len(self._running) < self._calls:
-            task = asyncio.create_task(self._call_all())
-            self._running.add(task)
+        self._arrange()
         return await done
 
+    def _arrange(self) -> None:
+        """A call for what waits, now or in a while."""
+        if not self._waiting or len(self._running) >= self._calls:
+            return
+        if len(self._waiting) >= self._at_once and not self._running:
+            self._begin()
+        elif self._alarm is None:
+            wait = self._patience if self._running else self._company
+            self._alarm = asyncio.get_running_loop().call_later(wait, self._begin)
+
+    def _begin(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        group, self._waiting = self._waiting[: self._at_once], self._waiting[self._at_once :]
+        # Whose caller stopped waiting is not sent any more: someone else may have it by now.
+        if group := [(item, done) for item, done in group if not done.done()]:
+            task = asyncio.create_task(self._call_group(group))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+        self._arrange()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if self._alarm is not None and not self._running:
+            self._begin()  # it was patience with a call that has ended now
+        else:
+            self._arrange()
+
     async def close(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        waiting, self._waiting = self._waiting, []
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-        for _, done in self._waiting:
+        for _, done in waiting:
             done.cancel()
-        self._waiting = []
-
-    async def _call_all(self) -> None:
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting[: self._at_once], self._waiting[self._at_once :]
-                # Whose caller stopped waiting is not sent any more: someone else may have it by now.
-                if group := [(item, done) for item, done in group if not done.done()]:
-                    await self._call_group(group)
-        finally:
-            task = asyncio.current_task()
-            assert task is not None
-            self._running.discard(task)
 
     async def _call_group(self, group: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
         results: Sequence[Result | BaseException]

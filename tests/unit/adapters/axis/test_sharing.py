@@ -45,21 +45,48 @@ async def waiting(sharing, *names):
     return tasks
 
 
-async def test_nobody_waits_for_company_and_what_comes_meanwhile_shares_the_next_call(axis, sharing):
+async def until(happened):
+    async with asyncio.timeout(10):
+        while not happened():
+            await asyncio.sleep(0.001)
+
+
+async def test_what_comes_while_a_call_is_under_way_shares_the_next(axis, sharing):
     first = await waiting(sharing, "a")
-    await asyncio.sleep(0)
+    await until(lambda: axis.calls)
     others = await waiting(sharing, "b", "c", "d")
     axis.open.set()
     assert await asyncio.gather(*first, *others) == [f"receipt of {name}" for name in "abcd"]
     assert axis.calls == [["a"], ["b", "c", "d"]]
 
 
-async def test_as_many_calls_as_allowed_are_under_way_and_no_more(axis):
-    sharing = Sharing(axis.take, at_once=AT_ONCE, calls=2)
+async def test_the_first_waits_a_moment_for_company(axis):
+    sharing = Sharing(axis.take, at_once=AT_ONCE, company=0.05)
+    axis.open.set()
+    first = await waiting(sharing, "a")
+    await asyncio.sleep(0.01)
+    second = await waiting(sharing, "b")
+    await asyncio.gather(*first, *second)
+    assert axis.calls == [["a", "b"]]
+    await sharing.close()
+
+
+async def test_a_full_call_begins_at_once(axis):
+    sharing = Sharing(axis.take, at_once=AT_ONCE, company=3600)
+    axis.open.set()
+    await asyncio.gather(*await waiting(sharing, *"abcde"))
+    assert axis.calls == [[*"abcde"]]
+    await sharing.close()
+
+
+async def test_a_call_that_takes_long_does_not_hold_up_the_others_and_no_more_begin_than_allowed(axis):
+    sharing = Sharing(axis.take, at_once=AT_ONCE, calls=2, patience=0.01)
     tasks = []
-    for name in "abcd":
+    for number, name in enumerate("ab", start=1):
         tasks += await waiting(sharing, name)
-        await asyncio.sleep(0)
+        await until(lambda calls=number: len(axis.calls) == calls)
+    tasks += await waiting(sharing, "c", "d")
+    await asyncio.sleep(0.05)
     assert axis.calls == [["a"], ["b"]]
     axis.open.set()
     await asyncio.gather(*tasks)
@@ -67,9 +94,22 @@ async def test_as_many_calls_as_allowed_are_under_way_and_no_more(axis):
     await sharing.close()
 
 
+async def test_a_short_call_is_not_joined_by_another(axis):
+    sharing = Sharing(axis.take, at_once=AT_ONCE, calls=2, patience=3600)
+    first = await waiting(sharing, "a")
+    await until(lambda: axis.calls)
+    second = await waiting(sharing, "b")
+    await asyncio.sleep(0.01)
+    assert axis.calls == [["a"]]
+    axis.open.set()
+    await asyncio.gather(*first, *second)
+    assert axis.calls == [["a"], ["b"]]
+    await sharing.close()
+
+
 async def test_what_nobody_waits_for_any_more_is_not_sent(axis, sharing):
     first = await waiting(sharing, "a")
-    await asyncio.sleep(0)
+    await until(lambda: axis.calls)
     gone, stays = await waiting(sharing, "gone", "stays")
     gone.cancel()
     axis.open.set()

@@ -286,7 +286,7 @@ def withdraw(tx: Transaction, message_id: str, who: str, now: int) -> None:
     tx.run(queries.set_columns(tuple(sorted(columns))), {"id": message_id, **columns})
     if withheld(before.message.held):
         # Taken back it is no less a suspected secret: nothing of it may stay that two persons have not cleared.
-        purges.carry_out(tx, Purge(message_id, "state-secret"), who, now)
+        purges.carry_out(tx, Purge(message_id, purges.STATE_SECRET), who, now)
 
 
 def mark_late(tx: Transaction, over: Overdue) -> bool:

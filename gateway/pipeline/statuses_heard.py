@@ -16,6 +16,7 @@ from gateway.model import Direction, Status
 from gateway.pipeline.directory import Directories
 from gateway.pipeline.earlier_received import LONGEST_WAIT, NOT_THEIRS, EarlierReceived, wait
 from gateway.pipeline.partners import Partners
+from gateway.pipeline.refused_secrets import ENTRY as RECALL_OF_REFUSED
 from gateway.pipeline.routing import Router
 from gateway.rules import statuses
 from gateway.rules.duplicates import numbered
@@ -104,6 +105,12 @@ class StatusesHeard:
         asked = await self._earlier.asked_back(message, status)
         if asked.held:
             return Outcome(Entry("waits-for-earlier"), due_in=LONGEST_WAIT)
+        if asked.refused:
+            about = asked.refused[0]
+            said: dict[str, str | int | None] = {"about": about.message_id, "signature": verdict}
+            if asked.stranger:
+                said["finding"] = NOT_THEIRS
+            return Outcome(Entry(RECALL_OF_REFUSED, said), state=State.CLOSED, effects=asked.effects)
         if not asked.documents:
             if not asked.stranger and (later := wait(message, self._now(), is_status=True)):
                 return Outcome(Entry("waits-for-earlier"), due_in=later)

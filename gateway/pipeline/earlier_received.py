@@ -20,7 +20,7 @@ from gateway.pipeline.directory import Directories
 from gateway.pipeline.earlier_sent import ACTS, business_type
 from gateway.pipeline.refused_secrets import RefusedSecrets, answers
 from gateway.rules.duplicates import numbered
-from gateway.states import ASKED_BACK, Act, Concerns, Effect, Message, State
+from gateway.states import AGREED, ASKED_BACK, Act, Concerns, Effect, Message, State
 
 WAITS = tuple(dt.timedelta(seconds=seconds) for seconds in (5, 10, 20, 40, 80))
 """How long a document waits for the one it concerns before it is handed over without: an office must have it the same
@@ -112,17 +112,17 @@ class EarlierReceived:
                 findings[NOT_THEIRS if others else UNKNOWN] = None
         return Found(
             tuple(found),
-            tuple(self._done_to(found.values(), act, document)),
+            tuple(await self._done_to(found.values(), act, document)),
             tuple(findings),
             _held(found.values()),
             tuple(secrets),
             tuple(closes) if only_secrets else (),
         )
 
-    def _done_to(self, found: Iterable[Message], act: Act, document: Document) -> list[Effect]:
+    async def _done_to(self, found: Iterable[Message], act: Act, document: Document) -> list[Effect]:
         effects: list[Effect] = []
         for each in found:
-            organs = self._ours(each)
+            organs = await self._ours(each)
             back = tuple(organ for organ in organs if organ in {to.code for to in document.to}) or tuple(organs)
             effects.append(Concerns(each.message_id, act, back if act is Act.RECALL else ()))
             if act is Act.RECALL:
@@ -141,7 +141,7 @@ class EarlierReceived:
         effects: list[Effect] = []
         offices: dict[str, str] = {}
         for each in theirs:
-            organs = self._ours(each)
+            organs = await self._ours(each)
             back = {organ: organs[organ] for organ in (named.organ, named.code) if organ in organs} or organs
             effects.append(Concerns(each.message_id, Act.RECALL, tuple(back)))
             offices |= back
@@ -180,10 +180,12 @@ class EarlierReceived:
         found = [each for each in found if business_type(each) != 1]
         return [each for each in found if each.sender in codes], [each for each in found if each.sender not in codes]
 
-    def _ours(self, message: Message) -> dict[str, str]:
-        """Our organs among its receivers, each with its office."""
+    async def _ours(self, message: Message) -> dict[str, str]:
+        """Our organs among its receivers, each with its office; of what was purged here, those that have not given it back."""
         if "document" not in (message.detail or {}):
-            return {}
+            agreed = {row.organ for row in await self._journal.recalls(message.message_id) if row.answer == AGREED}
+            had = await self._journal.deliveries(message.message_id)
+            return {each.organ: each.office for each in had if each.office and each.organ not in agreed}
         to = detail.document_bare(message.detail or {}).to
         return {organ.code: office for organ in to if (office := self._office_of(organ.code))}
 

@@ -22,10 +22,11 @@ from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Direction, Document, Kind, Problem, ResponseFor, Status
 from gateway.pipeline import detail, notices
 from gateway.pipeline.checks import refuse
-from gateway.rules.statuses import RETURNED
+from gateway.rules.statuses import RECALL_ANSWERS, RETURNED
 from gateway.states import (
     AGREED,
     ASKED_BACK,
+    DECLINED,
     Act,
     Concerns,
     Delivery,
@@ -197,6 +198,26 @@ def answered_by_us(message_id: str, organ: str, code: str, by: str) -> tuple[Eff
     """
     answered = RecallAnswered(message_id, organ, code, by, demanded=True)
     return (answered, Purge(message_id, "recalled", once_given_back=True)) if code == AGREED else (answered,)
+
+
+def may_answer(code: str, said: str | None) -> bool:
+    """Whether that word answers a recall to which `said` was said so far: a refusal may still turn into consent."""
+    return code in RECALL_ANSWERS and (said is None or (said == DECLINED and code == AGREED))
+
+
+async def still_named(journal: Journal, purged: Message, asked_by: str) -> ResponseFor:
+    """What is purged as an answer to its recall names it: in the words of the recall."""
+    asker = await journal.message(asked_by)
+    read = (asker.detail if asker else None) or {}
+    named: tuple[ResponseFor, ...] = ()
+    if "status" in read:
+        named = (detail.status(read).response_for,)
+    elif "document" in read:
+        document = detail.document_bare(read)
+        same = tuple(each for each in document.response_for if each.document_id == purged.document_id)
+        named = same or document.response_for
+    said = named[0] if named else ResponseFor(purged.sender)
+    return replace(said, organ=purged.sender, code=said.code or purged.document_id, document_id=purged.document_id)
 
 
 async def look(journal: Journal, now: Callable[[], dt.datetime]) -> int:

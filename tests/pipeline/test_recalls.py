@@ -384,6 +384,56 @@ async def test_what_the_office_destroyed_is_gone_here_too_and_the_recall_stays_t
     assert (OURS, "15") in await road.owed(document)
 
 
+@pytest.mark.parametrize("by_document", [False, True])
+@pytest.mark.parametrize(("code", "state"), [("15", "agreed"), ("16", "declined")])
+async def test_an_office_is_asked_for_its_own_copy_of_what_an_operator_purged_here_and_answers(
+    road, by_document, code, state
+):
+    document = await received(road)
+    await road.acts.purge(document, "lan", "hết hạn lưu")
+    if by_document:
+        named = (ResponseFor(FAR, "1/BTN-VP", "d-1"),)
+        recall = Business(type=1, reason="Ban hành sai")
+        await road.receive(document_file(document_id="d-2", response_for=named, business=recall))
+    else:
+        await asked_back(road, number="1/BTN-VP")
+    [told] = [each for each in road.offices[OFFICE].got if each.event.type == "recall.asked"]
+    assert told.event.data["about"] == document
+    assert await recalls(road, document) == {OURS: "asked"}
+    for word in ("06", "03"):
+        await refused(road.acts.report_status(OFFICE, document, word, ""), "purged", 410)
+    said = await road.acts.report_status(OFFICE, document, code, "Đã xử lý")
+    assert await road.acts.report_status(OFFICE, document, code, "Đã xử lý") == said
+    await road.run()
+    assert await recalls(road, document) == {OURS: state}
+    written = road.axis.held[-1][2].decode()
+    for words in (f"StatusCode>{code}<", "DocumentId>d-1<", "Code>1/BTN-VP<", f"OrganId>{FAR}<"):
+        assert words in written
+
+
+async def test_after_a_purge_a_refusal_may_still_turn_and_a_later_recall_is_answered_anew(road):
+    document = await received(road)
+    await asked_back(road)
+    await road.acts.report_status_once("k-1", OFFICE, document, "16", "Không")
+    await road.acts.purge(document, "lan", "hết hạn lưu")
+    road.clock.advance(minutes=2)
+    await asked_back(road, at=road.clock())
+    assert await recalls(road, document) == {OURS: "asked"}
+    await road.acts.report_status_once("k-2", OFFICE, document, "16", "Không")
+    assert await recalls(road, document) == {OURS: "declined"}
+    await road.acts.report_status_once("k-3", OFFICE, document, "15", "")
+    assert await recalls(road, document) == {OURS: "agreed"}
+
+
+async def test_who_gave_it_back_is_not_asked_again(road):
+    document = await received(road)
+    await asked_back(road)
+    await road.acts.report_status(OFFICE, document, "15", "")
+    road.offices[OFFICE].got.clear()
+    again = await asked_back(road, at=road.clock() + dt.timedelta(minutes=1))
+    assert (await road.state(again), road.told()) == ("closed", [])
+
+
 async def test_a_second_recall_is_refused_anew_though_in_the_same_words(road):
     document = await received(road)
     await asked_back(road)

@@ -326,7 +326,7 @@ class Concerns:
     organs: tuple[str, ...] = ()
     """Of a recall: those it is asked back from; of a received document our own."""
     due_at: dt.datetime | None = None
-    """When a recall that nobody answered is shown as such."""
+    """When a recall that nobody answered is shown as such, if it leaves at once; later, if it leaves later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from gateway.pipeline import deadlines
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.purging import Purging
 from gateway.pipeline.quarantine import Quarantine
+from gateway.pipeline.secret_acts import Person, SecretActs
 from gateway.states import State
 from tests.pipeline.road import (
     ALSO_FAR,
@@ -129,6 +130,32 @@ async def test_who_never_answers_is_shown_so_the_office_is_told_and_nothing_wait
     assert await road.state(document) == "closed"
     await road.hear(document, "15", at=road.clock())
     assert await recalls(road, document) == {FAR: "agreed"}
+
+
+async def test_the_time_to_answer_begins_when_the_held_recall_leaves(road):
+    document = await sent(road)
+    named = [{"organ": OURS, "document_id": (await road.message(document)).document_id}]
+    business = {"type": 1, "reason": "Ban hành sai"}
+    later = await sent(road, FAR, response_for=named, business=business, subject="Độ mật: TỐI MẬT. Thu hồi")
+    assert await road.held(later) == "secret-suspected"
+    [row] = await road.journal.recalls(document)
+    assert (row.state, row.due_at) == ("asked", None), "it has not begun"
+
+    async def after(**delta):
+        await road.later(**delta)
+        await deadlines.look(road.journal, road.clock)
+        await road.run()
+        return await recalls(road, document), road.told(kind="recall.unanswered")
+
+    assert await after(hours=71) == ({FAR: "asked"}, [])
+    secrets = SecretActs(road.acts, road.journal, road.clock, road.acts._office_of)
+    for person in (Person("Lan", "1001:lan"), Person("Minh", "1002:minh")):
+        await secrets.release(later, person, "không mật")
+    await road.run()
+    [row] = await road.journal.recalls(document)
+    assert row.due_at == (await road.message(later)).sent_at + dt.timedelta(hours=72)
+    assert await after(hours=71) == ({FAR: "asked"}, [])
+    assert await after(hours=1) == ({FAR: "unanswered"}, ["recall.unanswered"])
 
 
 async def test_the_same_key_asks_once_and_another_key_is_told_that_it_is_asked(road):

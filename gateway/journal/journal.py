@@ -86,6 +86,10 @@ class Journal:
         now, until = self._stamp(), self._stamp(lease)
         return await self._store.write(lambda tx: door.reserve(tx, office, key, now, until))
 
+    async def answered(self, office: str, key: str) -> Answered | None:
+        """The first answer to the key; None while it has none."""
+        return self._store.glance(lambda tx: door.answered(tx, office, key))
+
     async def release_key(self, office: str, key: str) -> None:
         """A refused submission leaves no trace of its key; an answered one keeps it."""
         await self._store.write(lambda tx: door.release_key(tx, office, key))

@@ -81,17 +81,37 @@ class Recalls:
             if each.office == office and (each.direction, each.kind) == (Direction.OUT, Kind.DOCUMENT)
         ]
 
-    async def all_unsent(self, documents: Sequence[Message]) -> bool:
-        return all([await self._journal.never_tried(each.message_id) for each in documents])
+    async def needs_no_document(
+        self,
+        office: str,
+        key: str,
+        documents: Sequence[Message],
+        reason: str,
+        receivers: Sequence[str] | None,
+        record: Mapping[str, Any] | None,
+    ) -> bool:
+        """Whether a recall by a document only withdraws: nothing has left, or the same request did so before."""
+        if all([await self._journal.never_tried(each.message_id) for each in documents]):
+            return True
+        before = await self._journal.answered(office, key)
+        return before is not None and before.fingerprint == _fingerprint(documents, reason, receivers, record)
 
-    async def ask(self, office: str, key: str, message_id: str, reason: str, receivers: Sequence[str] | None) -> Asked:
-        """Ask the document back from `receivers`, or from everybody who has it.
+    async def ask(
+        self,
+        office: str,
+        key: str,
+        message_id: str,
+        reason: str,
+        receivers: Sequence[str] | None,
+        record: Mapping[str, Any] | None = None,
+    ) -> Asked:
+        """Ask the document back from `receivers`, or from everybody who has it. `record`: of the document that was to ask,
+        where nothing has left and none is needed.
 
         Raises `Refused`, with 409 where there is nothing to ask back or it cannot be told now; `Busy`.
         """
         documents = await self.own(office, message_id)
-        described = json.dumps(["recall", documents[0].submission_id, reason, sorted(receivers or ())])
-        fingerprint = hashlib.sha256(described.encode()).hexdigest()
+        fingerprint = _fingerprint(documents, reason, receivers, record)
         taken = await self._journal.reserve(office, key, KEY_LEASE)
         if isinstance(taken, Running):
             raise Busy("key-running", "the first request with this key is still running", after=taken.after)
@@ -178,6 +198,14 @@ class Recalls:
         )
         asked = Concerns(earlier.message_id, Act.RECALL, (to.organ,), now + self._answer_life)
         return NewMessage(message, (Delivery(to.organ, to.office),), marks=(asked,))
+
+
+def _fingerprint(
+    documents: Sequence[Message], reason: str, receivers: Sequence[str] | None, record: Mapping[str, Any] | None
+) -> str:
+    asked: list[object] = ["recall", documents[0].submission_id, reason, sorted(receivers or ())]
+    described = json.dumps(asked if record is None else [*asked, record], sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()
 
 
 def asking(document: Document, organ: str, reason: str, now: dt.datetime) -> Status:

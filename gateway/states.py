@@ -305,7 +305,7 @@ class Cleared:
 ASKED_BACK = "13"
 AGREED = "15"
 DECLINED = "16"
-"""The codes of a recall and its answers; what all codes mean is in `gateway.rules.statuses`."""
+"""The codes of a recall and its answers, which also answer updates; what all codes mean is in `gateway.rules.statuses`."""
 
 
 class Act(StrEnum):
@@ -344,6 +344,19 @@ class RecallAnswered:
     """Refuse the whole unit where no recall waits for it: our own office's word, which must not contradict itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeAnswered:
+    """What an organ says to an update or a replacement of ours."""
+
+    about: str
+    """Message id of the document that it names: the later one or the earlier."""
+    organ: str
+    code: str
+    """15 or 16."""
+    by: str
+    """Message id of the status that says so."""
+
+
 Effect = (
     AnswerKey
     | NewMessage
@@ -360,6 +373,7 @@ Effect = (
     | Cleared
     | Concerns
     | RecallAnswered
+    | ChangeAnswered
 )
 
 

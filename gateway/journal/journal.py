@@ -16,6 +16,7 @@ from typing import Any
 from gateway.errors import StorageBroken
 from gateway.journal import (
     blocks,
+    changes,
     deadlines,
     directory,
     door,
@@ -368,6 +369,10 @@ class Journal:
     async def recalls(self, message_id: str) -> Sequence[RecallRow]:
         """For each organ that the document is asked back from, the last time it was."""
         return self._store.glance(lambda tx: relations.recalls(tx, message_id))
+
+    async def change_answered_by(self, about: str, organ: str) -> changes.Change | None:
+        """The update or replacement of ours that 15 or 16 of that organ about a document of ours answers, if any."""
+        return self._store.glance(lambda tx: changes.answered_by(tx, about, organ))
 
     async def handed_in(self, office: str, document_id: str) -> Sequence[Message]:
         """The office's own documents under this DocumentId, but for those that never left and were rejected."""

@@ -15,7 +15,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, bindparam, or_, select, update
 
 from gateway.errors import Refused
-from gateway.journal import chain, purges, queries
+from gateway.journal import chain, changes, purges, queries
 from gateway.journal.query import Query
 from gateway.journal.rows import dumps, maybe_time, message_from, message_row_from, stamp, time
 from gateway.journal.sqlite import Transaction
@@ -26,6 +26,7 @@ from gateway.states import (
     ASKED_BACK,
     DECLINED,
     Act,
+    ChangeAnswered,
     Concerns,
     Entry,
     Message,
@@ -219,10 +220,14 @@ class Overdue:
 # --- what is done -----------------------------------------------------------------------------------------------
 
 
-def enter(tx: Transaction, message_id: str, effect: Concerns | RecallAnswered, who: str, now: int) -> None:
+def enter(
+    tx: Transaction, message_id: str, effect: Concerns | RecallAnswered | ChangeAnswered, who: str, now: int
+) -> None:
     """Raises `Refused` (409), and so lets nothing of its unit happen."""
     if isinstance(effect, Concerns):
         _concern(tx, message_id, effect, who, now)
+    elif isinstance(effect, ChangeAnswered):
+        changes.answer(tx, effect, who, now)
     else:
         _answer(tx, effect, who, now)
 

@@ -16,6 +16,7 @@ from gateway.pipeline.purging import Purging
 from gateway.pipeline.quarantine import Quarantine
 from gateway.pipeline.secret_acts import Person, SecretActs
 from gateway.states import State
+from tests import pki
 from tests.pipeline.road import (
     ALSO_FAR,
     ALSO_OURS,
@@ -262,6 +263,53 @@ async def test_an_update_or_replacement_is_told_in_both_timelines(road, kind, ac
     assert await relations(road, earlier) == await relations(road, later) == {(act, later, earlier)}
     assert await road.facts(earlier, done) == [{"by": later}]
     assert await road.facts(later, f"{act}s") == [{"message_id": earlier}]
+
+
+@pytest.mark.parametrize("names", ["earlier", "later"])
+@pytest.mark.parametrize(("kind", "act"), [(2, "update"), (3, "replace")])
+async def test_an_answer_to_an_update_or_replacement_stands_in_both_timelines(road, kind, act, names):
+    earlier = await sent(road)
+    later = await change(road, earlier, kind)
+    about = {"earlier": earlier, "later": later}[names]
+    declined = await road.hear(about, "16", description="Không")
+    agreed = await road.hear(about, "15", at=pki.NOW + dt.timedelta(minutes=1))
+    for code, status in (("declined", declined), ("agreed", agreed)):
+        assert await road.facts(later, f"{act}-{code}") == [{"organ": FAR, "by": status}]
+        assert await road.facts(earlier, f"{act}-{code}") == [{"organ": FAR, "by": status, "message_id": later}]
+    assert "finding" not in (await road.facts(declined, "status-heard"))[0]
+    assert await recalls(road, earlier) == {}
+    assert road.told() == ["status.received"] * 2
+    assert (await road.journal.verify()).intact
+
+
+async def test_an_answer_that_comes_twice_or_names_both_documents_counts_once(road):
+    same = f"{OURS},2026/03/01,900/STN-VP"
+    earlier = await sent(road, document_id=same)
+    later = await sent(road, document_id=same, business={"type": 2, "reason": "Sửa", "document_id": same})
+    for minutes in (0, 1):
+        await road.hear(later, "15", at=pki.NOW + dt.timedelta(minutes=minutes))
+    assert len(await road.facts(later, "update-agreed")) == len(await road.facts(earlier, "update-agreed")) == 1
+
+
+async def test_each_update_is_answered_anew_and_by_whom_it_went_to(road):
+    earlier = await sent(road, FAR, ALSO_FAR)
+    first = await change(road, earlier, 2, FAR)
+    await road.hear(earlier, "15")
+    road.clock.advance(minutes=1)
+    second = await change(road, earlier, 2, FAR)
+    await road.hear(earlier, "15", at=road.clock())
+    stranger = await road.hear(earlier, "15", ALSO_FAR)
+    assert [len(await road.facts(each, "update-agreed")) for each in (first, second)] == [1, 1]
+    assert (await road.facts(stranger, "status-heard"))[0]["finding"] == "status-out-of-order"
+
+
+async def test_an_answer_that_a_recall_waits_for_is_the_recalls(road):
+    earlier = await sent(road)
+    later = await change(road, earlier, 2)
+    await ask(road, earlier)
+    await road.hear(earlier, "15")
+    assert await recalls(road, earlier) == {FAR: "agreed"}
+    assert await road.facts(later, "update-agreed") == []
 
 
 async def test_a_document_that_is_asked_back_is_frozen_until_all_have_refused(road):

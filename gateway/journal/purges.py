@@ -3,7 +3,7 @@
 What is erased and what is noted about it commit together. References are counted in the same transaction; bytes are
 erased after it, from the list `erasure`, so that a crash between the two leaves them to do. Ids, organs, times, digests,
 receipts and the entries' chain stay. What is purged is also written into a ledger outside the database
-(`gateway.journal.purge_ledger`): until then it is owed.
+(`gateway.journal.purge_ledger`), before it is committed (`PurgeRecords.tell_first`); where that failed, it is owed.
 """
 
 from __future__ import annotations
@@ -189,6 +189,8 @@ def carry_out(tx: Transaction, asked: Purge, who: str, now: int, *, at: int | No
     tx.run(END, {"id": asked.message_id, **ends})
     note = {"message_id": asked.message_id, "at": at or now, "reason": asked.reason, "ledgered": int(at is not None)}
     tx.run(NOTE_PURGE, note)
+    if at is None:
+        tx.told.append(Purged(asked.message_id, time(now), asked.reason, sha256))
     facts: dict[str, str | int | None] = {"reason": asked.reason, "size": size, "sha256": sha256}
     chain.append(tx, asked.message_id, Entry("purged", facts), who, now)
     for (copy,) in tx.all(DUPLICATES, {"id": asked.message_id, "document": document_id}):
@@ -223,6 +225,17 @@ class PurgeRecords:
     def __init__(self, store: SqliteStore, stamp_now: Callable[[], int]) -> None:
         self._store = store
         self._stamp = stamp_now
+
+    def tell_first(self, write: Callable[[Purged], None]) -> None:
+        """`write` is given each purge before it is committed: what it made durable is so before anybody can hear of the
+        purge. In the committing thread, which waits for it; it must not raise.
+        """
+
+        def before_commit(told: Sequence[Purged]) -> None:
+            for purged in told:
+                write(purged)
+
+        self._store.before_commit = before_commit
 
     async def again(self, purged: Purged) -> bool:
         """Purge what the ledger says was purged. False: it is purged, or the journal has no such message."""

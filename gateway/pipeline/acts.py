@@ -28,7 +28,6 @@ from gateway.pipeline.record import Text
 from gateway.rules.deadlines import ANSWER, ENDS_ANSWER
 from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED, RECALL_ANSWERS
 from gateway.states import (
-    AGREED,
     AnswerKey,
     Effect,
     Entry,
@@ -45,7 +44,6 @@ from gateway.states import (
 log = structlog.get_logger(__name__)
 
 NOW = dt.timedelta(0)
-NOT_ASKED = ""
 TRIES = 10
 PAGE = 500
 BY_OPERATOR = "rejected-by-operator"
@@ -202,7 +200,7 @@ class Acts:
         asked = {row.organ: row for row in await self._journal.recalls(message_id)}
         if code in RECALL_ANSWERS:
             spoken = organ or next((each for each in organs if each in asked), spoken)
-        _check_recall(code, asked[spoken].answer if spoken in asked else NOT_ASKED)
+        recalls.check_answer(code, asked[spoken].answer if spoken in asked else recalls.NOT_ASKED)
         if message.purged_at is not None and spoken in asked:
             about = await recalls.still_named(self._journal, message, asked[spoken].asked_by)
             return replies.status_about(
@@ -221,10 +219,10 @@ class Acts:
     async def _check_still(self, message: Message, organ: str, code: str) -> None:
         """In the version that is written against: a recall may have been answered, and the message purged, meanwhile."""
         said = {row.organ: row.answer for row in await self._journal.recalls(message.message_id)}
-        answer = said.get(organ, NOT_ASKED)
+        answer = said.get(organ, recalls.NOT_ASKED)
         if message.purged_at is not None and not recalls.may_answer(code, answer):
             raise gone()
-        _check_recall(code, answer)
+        recalls.check_answer(code, answer)
 
     def _reported(self, message_id: str, code: str, born: NewMessage, *more: Effect) -> Outcome:
         organ, by = born.message.sender, born.message.message_id
@@ -395,18 +393,6 @@ def _check_status(message: Message, code: str, reason: str, organ: str | None, o
         problems.append(Problem("organ", "organ-not-yours", "the document did not go to that organ of yours"))
     if problems:
         raise Refused(problems)
-
-
-def _check_recall(code: str, answer: str | None) -> None:
-    """`answer`: what that organ has said to a recall so far, None for nothing yet, `NOT_ASKED` where none was heard of."""
-    if code in RECALL_ANSWERS and answer == NOT_ASKED:
-        raise Refused(
-            [Problem("code", "recall-not-asked", "nobody asked for it back")], code="recall-not-asked", status=409
-        )
-    if code not in RECALL_ANSWERS and answer == AGREED:
-        raise Refused(
-            [Problem("code", "recall-answered", "it was said to be destroyed")], code="recall-answered", status=409
-        )
 
 
 def _check_words(why: str) -> None:

@@ -43,6 +43,7 @@ from gateway.states import (
 KEY_LEASE = dt.timedelta(seconds=15)
 AT_ONCE = 100
 WHO = "recalls"
+NOT_ASKED = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,20 @@ def answered_by_us(message_id: str, organ: str, code: str, by: str) -> tuple[Eff
 def may_answer(code: str, said: str | None) -> bool:
     """Whether that word answers a recall to which `said` was said so far: a refusal may still turn into consent."""
     return code in RECALL_ANSWERS and (said is None or (said == DECLINED and code == AGREED))
+
+
+def check_answer(code: str, answer: str | None) -> None:
+    """Refuse our office's word where it contradicts the recall. `answer`: what that organ has said to it so far, None for
+    nothing yet, `NOT_ASKED` where none was heard of.
+    """
+    if code in RECALL_ANSWERS and answer == NOT_ASKED:
+        raise Refused(
+            [Problem("code", "recall-not-asked", "nobody asked for it back")], code="recall-not-asked", status=409
+        )
+    if code not in RECALL_ANSWERS and answer == AGREED:
+        raise Refused(
+            [Problem("code", "recall-answered", "it was said to be destroyed")], code="recall-answered", status=409
+        )
 
 
 async def still_named(journal: Journal, purged: Message, asked_by: str) -> ResponseFor:

@@ -186,8 +186,10 @@ class Acts:
     async def _waits(self, office: str, message_id: str, code: str, organ: str | None) -> bool:
         """Whether a recall waits for that word of the office's."""
         ours = {each.organ for each in await self._journal.deliveries(message_id) if each.office == office}
-        rows = [row for row in await self._journal.recalls(message_id) if row.organ in ours]
-        return any(organ in {None, row.organ} and recalls.may_answer(code, row.answer) for row in rows)
+        rows = (row for row in await self._journal.recalls(message_id) if row.organ in ours)
+        # Where it names none, it speaks for the first: a repeated request must not speak for the next one.
+        asked = next((row for row in rows if organ in {None, row.organ}), None)
+        return asked is not None and recalls.may_answer(code, asked.answer)
 
     async def _status(
         self, office: str, message_id: str, code: str, reason: str, organ: str | None, staff: Staff | None

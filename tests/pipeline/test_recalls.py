@@ -500,6 +500,18 @@ async def test_after_a_purge_a_refusal_may_still_turn_and_a_later_recall_is_answ
     assert await recalls(road, document) == {OURS: "agreed"}
 
 
+async def test_a_repeated_answer_after_a_purge_does_not_speak_for_another_organ(road):
+    document = await received(road, OURS, ALSO_OURS)
+    await road.acts.purge(document, "lan", "hết hạn lưu")
+    await asked_back(road, to=FAR)
+    said = await road.acts.report_status(OFFICE, document, "15", "")
+    await road.later(hours=1)
+    assert await road.acts.report_status(OFFICE, document, "15", "") == said
+    assert await recalls(road, document) == {OURS: "agreed", ALSO_OURS: "asked"}
+    await road.acts.report_status(OFFICE, document, "15", "", ALSO_OURS)
+    assert await recalls(road, document) == {OURS: "agreed", ALSO_OURS: "agreed"}
+
+
 async def test_who_gave_it_back_is_not_asked_again(road):
     document = await received(road)
     await asked_back(road)

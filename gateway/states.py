@@ -318,7 +318,7 @@ class Cleared:
 ASKED_BACK = "13"
 AGREED = "15"
 DECLINED = "16"
-"""The codes of a recall and its answers; what all codes mean is in `gateway.rules.statuses`."""
+"""The codes of a recall and its answers, which also answer updates; what all codes mean is in `gateway.rules.statuses`."""
 
 
 class Act(StrEnum):
@@ -339,7 +339,7 @@ class Concerns:
     organs: tuple[str, ...] = ()
     """Of a recall: those it is asked back from; of a received document our own."""
     due_at: dt.datetime | None = None
-    """When a recall that nobody answered is shown as such."""
+    """When a recall that nobody answered is shown as such, if it leaves at once; later, if it leaves later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +355,19 @@ class RecallAnswered:
     """Message id of the status that says so."""
     demanded: bool = False
     """Refuse the whole unit where no recall waits for it: our own office's word, which must not contradict itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAnswered:
+    """What an organ says to an update or a replacement of ours."""
+
+    about: str
+    """Message id of the document that it names: the later one or the earlier."""
+    organ: str
+    code: str
+    """15 or 16."""
+    by: str
+    """Message id of the status that says so."""
 
 
 Effect = (
@@ -373,6 +386,7 @@ Effect = (
     | Cleared
     | Concerns
     | RecallAnswered
+    | ChangeAnswered
 )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mock_axis import edxml_signature, edxml_writing, mailbox
-from mock_axis.edxml_reading import EdxmlReader, Read
+from mock_axis.edxml_reading import EdxmlReader, Read, recalled
 from mock_axis.edxml_writing import Attachment, Change, Letter, Notice, Organ
 from mock_axis.keys import Key, KeyRing, Trust
 from mock_axis.mailbox import Mailbox, Message, Routing
@@ -44,6 +44,8 @@ class Habits:
     """Statuses given to each document got, the first at once."""
     recall: str = "15"
     """The status given to each 13 got, 15 or 16; empty: agencies that never react."""
+    recall_document: str = "15"
+    """The same to each recall by a document, about every document that it asks back: products know one of the two."""
     every_seconds: float = 1.0
     """Between one status and the next."""
     reasons: dict[str, str] = field(default_factory=dict)
@@ -74,18 +76,26 @@ class Agencies:
 
     def answers_to(
         self, read: Read, agencies: Sequence[str], now: dt.datetime
-    ) -> tuple[tuple[float, str, str, str], ...]:
-        """The statuses that these agencies will give: (due, agency, status code, description)."""
+    ) -> tuple[tuple[float, str, str, str, str], ...]:
+        """The statuses that these agencies will give: (due, agency, status code, description, about), as in `Routing`."""
         habits = self.habits
+        due = now.timestamp() + habits.every_seconds
         if read.status_code == "13" and habits.recall:
-            due = now.timestamp() + habits.every_seconds
-            return tuple((due, agency, habits.recall, self._sentence(habits.recall)) for agency in agencies)
+            return tuple((due, agency, habits.recall, self._sentence(habits.recall), "") for agency in agencies)
         if read.kind != "document":
             return ()
-        return tuple(
-            (now.timestamp() + number * habits.every_seconds, agency, code, self._sentence(code))
-            for agency in agencies
-            for number, code in enumerate(habits.answers)
+        asked_back = recalled(read) if habits.recall_document else ()
+        return (
+            *(
+                (now.timestamp() + number * habits.every_seconds, agency, code, self._sentence(code), "")
+                for agency in agencies
+                for number, code in enumerate(habits.answers)
+            ),
+            *(
+                (due, agency, habits.recall_document, self._sentence(habits.recall_document), document_id)
+                for agency in agencies
+                for document_id in asked_back
+            ),
         )
 
     def wake(self) -> None:

@@ -2,7 +2,8 @@
 
 GET /state  GET /messages  GET /receipts  GET /counts        what it holds (JSON)
 GET|PUT /faults                                              {"faults": ["reply-lost:SendDocument:0.2"], "seed": 7}
-GET|PUT /behaviour                                           {"deduplicates": true, "finds": true, "answers": ["01"], "recall": "15"}
+GET|PUT /behaviour                                           {"deduplicates": true, "finds": true, "answers": ["01"], "recall": "15",
+                                                             "recall_document": "15"}
 POST /clock                                                  {"offset_seconds": 600}
 POST /agencies/{code}/send                                   JSON, or multipart: `letter` (JSON), then files
     "change": {"type": 1 | 2 | 3, "reason": …, "document_ids": […]} makes it a recall, an update, a replacement
@@ -93,6 +94,7 @@ class Control:
                 "answers": list(habits.answers),
                 "every_seconds": habits.every_seconds,
                 "recall": habits.recall,
+                "recall_document": habits.recall_document,
             }
         )
 
@@ -103,8 +105,9 @@ class Control:
                 setattr(self._mock.switches, name, bool(table[name]))
         if "answers" in table:
             self._mock.habits.answers = tuple(str(code) for code in table["answers"])
-        if "recall" in table:
-            self._mock.habits.recall = str(table["recall"])
+        for name in ("recall", "recall_document"):
+            if name in table:
+                setattr(self._mock.habits, name, str(table[name]))
         if "every_seconds" in table:
             self._mock.habits.every_seconds = float(table["every_seconds"])
         return await self._get_behaviour(request)

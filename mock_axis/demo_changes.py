@@ -1,4 +1,6 @@
-"""What the demo shows of changes: a recall and an update of ours, and of an agency's, each counted on both sides."""
+"""What the demo shows of changes: recalls of ours, by status 13 and by a document, and an update; a recall and an update of
+an agency's; each counted on both sides.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from mock_axis.office_letters import letter
 from mock_axis.scene import OFFICE_ORGAN
 
 REASON = "Gửi nhầm nơi nhận"
+_ENOUGH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,10 @@ class Made:
     """What was asked for, by message id and DocumentId."""
 
     recalled: tuple[str, str]
+    recalled_by_document: tuple[str, str] | None
+    """None where the demo sent too few letters."""
+    recall_id: str
+    """DocumentId of our recalling document."""
     updated: tuple[str, str]
     update_id: str
     """DocumentId of our update."""
@@ -30,9 +37,16 @@ class Made:
     changed: tuple[str, str]
     """The received document that an agency updated."""
 
+    @property
+    def whole(self) -> tuple[int, int]:
+        """(recalls, updates) there are."""
+        return (3 if self.recalled_by_document else 2, 2)
+
 
 async def make(office: SampleOffice, control_url: str, documents: int, pdf: bytes, patience: float) -> Made:
-    """Recall the second letter and update the first; have the agencies do the same with theirs."""
+    """Update the first letter, recall the second by status 13 and the third by a document; have the agencies recall one of
+    theirs and update another.
+    """
     updated = await _sent(office, "demo-1", patience)
     recalled = await _sent(office, f"demo-{min(documents, 2)}", patience)
     whole = await office.client.document(updated[0])
@@ -41,6 +55,8 @@ async def make(office: SampleOffice, control_url: str, documents: int, pdf: byte
     record["business"] = {"reason": "Sửa phụ lục"}
     await office.send("demo-update", record, files, act="update", earlier=updated[0])
     await office.client.recall(recalled[0], "demo-recall", REASON)
+    by_document = await _sent(office, "demo-3", patience) if documents >= _ENOUGH else None
+    recall_id = await _recall_by_document(office, by_document[0], documents + 2, pdf) if by_document else ""
     got = await _until(lambda: _received(office), patience)
     first, last = got[0], got[-1]
     async with aiohttp.ClientSession() as session:
@@ -56,6 +72,8 @@ async def make(office: SampleOffice, control_url: str, documents: int, pdf: byte
             answer.raise_for_status()
     return Made(
         recalled,
+        by_document,
+        recall_id,
         updated,
         record["document_id"],
         (first["message_id"], first["document_id"]),
@@ -63,12 +81,20 @@ async def make(office: SampleOffice, control_url: str, documents: int, pdf: byte
     )
 
 
+async def _recall_by_document(office: SampleOffice, message_id: str, number: int, pdf: bytes) -> str:
+    whole = await office.client.document(message_id)
+    record, files = letter(number, OFFICE_ORGAN, [one["organ"] for one in whole["deliveries"]], [pdf])
+    record |= {"business": {"reason": REASON}, "subject": "V/v thu hồi văn bản"}
+    await office.send("demo-recall-document", record, files, act="recall", earlier=message_id)
+    return str(record["document_id"])
+
+
 async def completed(office: SampleOffice, control_url: str, made: Made, patience: float) -> tuple[int, int]:
-    """(recalls, updates) that both sides show as done; at most two each."""
+    """(recalls, updates) that both sides show as done; at most `made.whole`."""
     ends = time.monotonic() + patience
     while True:
         found = await _count(office, control_url, made)
-        if found == (2, 2) or time.monotonic() > ends:
+        if found == made.whole or time.monotonic() > ends:
             return found
         await asyncio.sleep(0.3)
 
@@ -83,6 +109,9 @@ async def _count(office: SampleOffice, control_url: str, made: Made) -> tuple[in
         _agreed(ours) and (made.recalled[1], "13") in statuses,
         _agreed(theirs) and (made.asked_back[1], "15") in statuses,
     ]
+    if made.recalled_by_document:
+        ours = await office.client.document(made.recalled_by_document[0])
+        recalls.append(_agreed(ours) and made.recall_id in registered)
     ours, theirs = await office.client.document(made.updated[0]), await office.client.item(made.changed[0])
     updates = [_updated(ours) and made.update_id in registered, _updated(theirs)]
     return sum(recalls), sum(updates)

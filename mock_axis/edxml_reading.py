@@ -190,6 +190,19 @@ def value(element: etree._Element | None, *names: str) -> str:
     return "" if found is None else (found.text or "").strip()
 
 
+def recalled(read: Read) -> tuple[str, ...]:
+    """DocumentIds that a document of type 1 asks back; none of any other file."""
+    header = find_header(read.root)
+    message = child(header, "MessageHeader")
+    if header is None or message is None or read.kind != "document":
+        return ()
+    said = [e for e in header.iter() if local(e) in {"Bussiness", "Business"}]
+    if not any(value(e, "BussinessDocType") == "1" for e in said):
+        return ()
+    named = [e for e in message if local(e) == "ResponseFor"]
+    return tuple(dict.fromkeys(found for e in named if (found := value(e, "DocumentId"))))
+
+
 def without_cid(content_id: str) -> str:
     return content_id.strip().removeprefix("cid:")
 

@@ -90,8 +90,9 @@ class Routing:
     """(receiving system, listed from when, how many times)"""
     agencies: tuple[tuple[str, str], ...] = ()
     """(agency, its verdict on the edXML signature)"""
-    tasks: tuple[tuple[float, str, str, str], ...] = ()
-    """(due, agency, status code, description) of the answers to come"""
+    tasks: tuple[tuple[float, str, str, str, str], ...] = ()
+    """(due, agency, status code, description, about) of the answers to come; `about`: the DocumentId of an earlier document
+    that is answered instead, by an agency that has it"""
 
 
 _MESSAGE = (
@@ -162,8 +163,9 @@ def accept(tx: Transaction, message: Message, content: bytes | str, routing: Rou
             )
     for agency, verdict in routing.agencies:
         tx.run("INSERT INTO registered VALUES (?, ?, ?, ?)", (agency, message.axis_id, verdict, message.at))
-    for due, agency, code, description in routing.tasks:
-        add_task(tx, due, agency, message.axis_id, code, description)
+    for due, agency, code, description, about in routing.tasks:
+        if axis_id := _registered_by(tx, agency, about) if about else message.axis_id:
+            add_task(tx, due, agency, axis_id, code, description)
     return message
 
 
@@ -241,6 +243,16 @@ def add_task(tx: Transaction, due: float, agency: str, axis_id: str, code: str, 
         "INSERT INTO tasks (due, agency, axis_id, status_code, description) VALUES (?, ?, ?, ?, ?)",
         (due, agency, axis_id, code, description),
     )
+
+
+def _registered_by(tx: Transaction, agency: str, document_id: str) -> str | None:
+    """The axis id under which the agency last got that document."""
+    row = tx.run(
+        "SELECT m.axis_id FROM registered r JOIN messages m USING (axis_id)"
+        " WHERE r.agency = ? AND m.document_id = ? AND m.kind = 'document' ORDER BY m.seq DESC LIMIT 1",
+        (agency, document_id),
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def due_tasks(tx: Transaction, now: float, limit: int) -> list[tuple[int, str, Message, str, str]]:

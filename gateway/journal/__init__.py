@@ -8,6 +8,7 @@ all; what the journal says happened can be checked later (`verify`) against a ch
 """
 
 from gateway.journal.blocks import Block, Fault, VerifyReport
+from gateway.journal.changes import Change
 from gateway.journal.contents import DiskContents
 from gateway.journal.deadlines import DeadlineRow, Missed
 from gateway.journal.directory import OrganLine
@@ -36,6 +37,7 @@ __all__ = [
     "AnsweredBefore",
     "AttemptRow",
     "Block",
+    "Change",
     "DeadlineRow",
     "DiskContents",
     "EndpointRow",

@@ -66,6 +66,11 @@ def reserve(tx: Transaction, office: str, key: str, now: int, until: int) -> Res
     return Reserved()
 
 
+def answered(tx: Transaction, office: str, key: str) -> Answered | None:
+    row = tx.one(queries.SUBMISSION, {"office": office, "key": key})
+    return None if row is None or row[2] is None else Answered(row[1], json.loads(row[2]))
+
+
 def release_key(tx: Transaction, office: str, key: str) -> None:
     tx.run(queries.RELEASE_KEY, {"office": office, "key": key})
 

@@ -16,6 +16,7 @@ from typing import Any
 from gateway.errors import StorageBroken
 from gateway.journal import (
     blocks,
+    changes,
     deadlines,
     directory,
     door,
@@ -88,6 +89,10 @@ class Journal:
     async def reserve(self, office: str, key: str, lease: dt.timedelta) -> Reserved | Answered | Running:
         now, until = self._stamp(), self._stamp(lease)
         return await self._store.write(lambda tx: door.reserve(tx, office, key, now, until))
+
+    async def answered(self, office: str, key: str) -> Answered | None:
+        """The first answer to the key; None while it has none."""
+        return self._store.glance(lambda tx: door.answered(tx, office, key))
 
     async def release_key(self, office: str, key: str) -> None:
         """A refused submission leaves no trace of its key; an answered one keeps it."""
@@ -383,6 +388,10 @@ class Journal:
     async def recalls(self, message_id: str) -> Sequence[RecallRow]:
         """For each organ that the document is asked back from, the last time it was."""
         return self._store.glance(lambda tx: relations.recalls(tx, message_id))
+
+    async def change_answered_by(self, about: str, organ: str) -> changes.Change | None:
+        """The update or replacement of ours that 15 or 16 of that organ about a document of ours answers, if any."""
+        return self._store.glance(lambda tx: changes.answered_by(tx, about, organ))
 
     async def handed_in(self, office: str, document_id: str) -> Sequence[Message]:
         """The office's own documents under this DocumentId, but for those that never left and were rejected."""

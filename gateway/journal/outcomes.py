@@ -25,6 +25,7 @@ from gateway.states import (
     NEXT,
     AddDelivery,
     AnswerKey,
+    ChangeAnswered,
     Cleared,
     Concerns,
     ContentRef,
@@ -199,7 +200,7 @@ def apply_effect(  # noqa: C901 -- one case for each kind
                 chain.append(tx, effect.message_id, Entry("handed-over", {"office": effect.office}), who, now)
         case AddDelivery():
             _add_delivery(tx, message_id, effect.delivery, message.direction, now)
-        case Concerns() | RecallAnswered():
+        case Concerns() | RecallAnswered() | ChangeAnswered():
             relations.enter(tx, message_id, effect, who, now)
         case Erase() | Purge() | Cleared():
             purges.apply(tx, message_id, effect, who, now)

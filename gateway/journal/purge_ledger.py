@@ -67,7 +67,7 @@ class PurgeLedger:
                 put(self.folder, f"{number:08}.json", _line(number, purged, prev))
 
     def read(self) -> Ledger:
-        """All of it. A file that a crash cut short is no fault: its purge was not told of as done, and is owed still."""
+        """All of it. A file that a crash cut short is no fault: its purge was not told of as done."""
         with self._whole():
             lines: list[Purged] = []
             faults: list[LedgerFault] = []

@@ -3,7 +3,7 @@
 What is erased and what is noted about it commit together. References are counted in the same transaction; bytes are
 erased after it, from the list `erasure`, so that a crash between the two leaves them to do. Ids, organs, times, digests,
 receipts and the entries' chain stay. What is purged is also written into a ledger outside the database
-(`gateway.journal.purge_ledger`): until then it is owed.
+(`gateway.journal.purge_ledger`), before it is committed (`PurgeRecords.tell_first`); where that failed, it is owed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from sqlalchemy import BindParameter, bindparam, delete, exists, insert, null, select, update
 
 from gateway.errors import Refused
-from gateway.journal import chain
+from gateway.journal import chain, queries
 from gateway.journal.query import Query
-from gateway.journal.rows import stamp, time
+from gateway.journal.rows import message_from, stamp, time
 from gateway.journal.sqlite import SqliteStore, Transaction
 from gateway.journal.tables import (
     clearance,
@@ -34,7 +34,7 @@ from gateway.journal.tables import (
     recall,
 )
 from gateway.model import Content, Problem
-from gateway.states import AGREED, NEXT, Cleared, Entry, Erase, Purge, State
+from gateway.states import AGREED, NEXT, Cleared, Entry, Erase, Message, Purge, State
 
 _of: BindParameter[str] = bindparam("id")
 _place: BindParameter[str] = bindparam("at_place")
@@ -105,6 +105,16 @@ OWED = Query(
     .where(purge.c.ledgered == 0)
     .order_by(purge.c.at, purge.c.message_id)
 )
+SECRETS_REFUSED = Query(
+    select(*queries.MESSAGE_COLUMNS)
+    .join_from(purge, message, purge.c.message_id == message.c.message_id)
+    .where(
+        purge.c.reason == bindparam("why"),
+        message.c.direction == "in",
+        message.c.kind == "document",
+    )
+    .order_by(message.c.number)
+)
 LEDGERED = Query(update(purge).where(purge.c.message_id == _of).values(ledgered=1))
 
 CLEAR = Query(
@@ -118,6 +128,8 @@ CLEARANCES = Query(
 )
 WORDS_NEEDED = 2
 
+STATE_SECRET = "state-secret"  # noqa: S105  # a reason
+"""Why a message was purged: a person rejected it as one, or it was taken back while suspected."""
 NOBODY = "ledger"
 """Who purges again what a restored backup brought back."""
 
@@ -177,6 +189,8 @@ def carry_out(tx: Transaction, asked: Purge, who: str, now: int, *, at: int | No
     tx.run(END, {"id": asked.message_id, **ends})
     note = {"message_id": asked.message_id, "at": at or now, "reason": asked.reason, "ledgered": int(at is not None)}
     tx.run(NOTE_PURGE, note)
+    if at is None:
+        tx.told.append(Purged(asked.message_id, time(now), asked.reason, sha256))
     facts: dict[str, str | int | None] = {"reason": asked.reason, "size": size, "sha256": sha256}
     chain.append(tx, asked.message_id, Entry("purged", facts), who, now)
     for (copy,) in tx.all(DUPLICATES, {"id": asked.message_id, "document": document_id}):
@@ -212,6 +226,17 @@ class PurgeRecords:
         self._store = store
         self._stamp = stamp_now
 
+    def tell_first(self, write: Callable[[Purged], None]) -> None:
+        """`write` is given each purge before it is committed: what it made durable is so before anybody can hear of the
+        purge. In the committing thread, which waits for it; it must not raise.
+        """
+
+        def before_commit(told: Sequence[Purged]) -> None:
+            for purged in told:
+                write(purged)
+
+        self._store.before_commit = before_commit
+
     async def again(self, purged: Purged) -> bool:
         """Purge what the ledger says was purged. False: it is purged, or the journal has no such message."""
         now, asked = self._stamp(), Purge(purged.message_id, purged.reason)
@@ -219,6 +244,13 @@ class PurgeRecords:
 
     async def all(self) -> Sequence[Purged]:
         return await self._store.read(lambda tx: _purged(tx, PURGES))
+
+    async def secrets_refused(self) -> Sequence[Message]:
+        """Documents received that were rejected and purged as state secrets. There should be few: they are not searched
+        by a key, since all that names them is their DocumentId, and it is not always written alike.
+        """
+        rows = await self._store.read(lambda tx: tx.all(SECRETS_REFUSED, {"why": STATE_SECRET}))
+        return [message_from(row) for row in rows]
 
     async def owed(self) -> Sequence[Purged]:
         """Those that the ledger may not have yet."""

@@ -15,7 +15,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, bindparam, or_, select, update
 
 from gateway.errors import Refused
-from gateway.journal import chain, purges, queries
+from gateway.journal import chain, changes, purges, queries
 from gateway.journal.query import Query
 from gateway.journal.rows import dumps, maybe_time, message_from, message_row_from, stamp, time
 from gateway.journal.sqlite import Transaction
@@ -26,6 +26,7 @@ from gateway.states import (
     ASKED_BACK,
     DECLINED,
     Act,
+    ChangeAnswered,
     Concerns,
     Entry,
     Message,
@@ -56,6 +57,9 @@ _in_vain = (
     .exists()
 )
 """What was to ask for it never got there."""
+_time_is_over = _asker.c.sent_at + recall.c.due_at - recall.c.asked_at
+"""An organ's time begins when what asks it is at the axis, not while that is held, or waits for an axis that is down."""
+_counted = select(_time_is_over).where(_asker.c.message_id == recall.c.asked_by).correlate(recall).scalar_subquery()
 
 RELATE = Query(
     lambda new: new(relation).on_conflict_do_nothing(index_elements=("message_id", "earlier", "act")),
@@ -86,10 +90,23 @@ ANSWER = Query(
     ),
     *("answer", "answered_by", "answered_at"),
 )
-RECALLS = Query(select(*recall.columns, _in_vain.label("in_vain")).where(_of).order_by(recall.c.organ))
+RECALLS = Query(
+    select(
+        *(recall.c[name] for name in ("organ", "asked_by", "asked_at", "answer", "answered_by", "answered_at", "late")),
+        _counted.label("over_at"),
+        _in_vain.label("in_vain"),
+    )
+    .where(_of)
+    .order_by(recall.c.organ)
+)
 OVERDUE = Query(
     select(recall.c.message_id, recall.c.organ, recall.c.asked_by)
-    .where(recall.c.answer.is_(None), recall.c.late == 0, recall.c.due_at <= bindparam("now"))
+    .join_from(recall, _asker, _asker.c.message_id == recall.c.asked_by)
+    .where(
+        *(recall.c.answer.is_(None), recall.c.late == 0),
+        recall.c.due_at <= bindparam("now"),  # never before that: by the index
+        _time_is_over <= bindparam("now"),
+    )
     .order_by(recall.c.due_at)
     .limit(bindparam("limit"))
 )
@@ -166,6 +183,7 @@ class RecallRow:
     """Message id of what asked: a status 13, or a document of type 1."""
     asked_at: dt.datetime
     due_at: dt.datetime | None
+    """None until what asks has left; of a document received never set."""
     answer: str | None
     answered_by: str | None
     answered_at: dt.datetime | None
@@ -202,10 +220,14 @@ class Overdue:
 # --- what is done -----------------------------------------------------------------------------------------------
 
 
-def enter(tx: Transaction, message_id: str, effect: Concerns | RecallAnswered, who: str, now: int) -> None:
+def enter(
+    tx: Transaction, message_id: str, effect: Concerns | RecallAnswered | ChangeAnswered, who: str, now: int
+) -> None:
     """Raises `Refused` (409), and so lets nothing of its unit happen."""
     if isinstance(effect, Concerns):
         _concern(tx, message_id, effect, who, now)
+    elif isinstance(effect, ChangeAnswered):
+        changes.answer(tx, effect, who, now)
     else:
         _answer(tx, effect, who, now)
 
@@ -286,7 +308,7 @@ def withdraw(tx: Transaction, message_id: str, who: str, now: int) -> None:
     tx.run(queries.set_columns(tuple(sorted(columns))), {"id": message_id, **columns})
     if withheld(before.message.held):
         # Taken back it is no less a suspected secret: nothing of it may stay that two persons have not cleared.
-        purges.carry_out(tx, Purge(message_id, "state-secret"), who, now)
+        purges.carry_out(tx, Purge(message_id, purges.STATE_SECRET), who, now)
 
 
 def mark_late(tx: Transaction, over: Overdue) -> bool:
@@ -313,7 +335,7 @@ def recalls(tx: Transaction, message_id: str) -> list[RecallRow]:
         RecallRow(
             organ, by, time(asked), maybe_time(due), said, said_by, maybe_time(said_at), bool(late), bool(in_vain)
         )
-        for _, organ, by, asked, due, said, said_by, said_at, late, in_vain in tx.all(RECALLS, {"id": message_id})
+        for organ, by, asked, said, said_by, said_at, late, due, in_vain in tx.all(RECALLS, {"id": message_id})
     ]
 
 

@@ -49,11 +49,13 @@ _MIB = 1 << 20
 class Transaction:
     """What a unit of work may do: run the journal's statements on the driver's cursor."""
 
-    __slots__ = ("_cursor",)
+    __slots__ = ("_cursor", "told")
     dialect = "sqlite"
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self._cursor = cursor
+        self.told: list[Any] = []
+        """What must be known elsewhere before it is committed: `SqliteStore.before_commit` is told."""
 
     def run(self, query: Query, values: Values) -> int:
         """The number of rows touched."""
@@ -115,6 +117,8 @@ class SqliteStore:
         self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Waiting] = []
+        self.before_commit: Callable[[Sequence[Any]], None] | None = None
+        """Told, in the committing thread, what units that did not fail have `told`. It must not raise."""
         self._writing = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -227,11 +231,14 @@ class SqliteStore:
         try:
             if failed is not None:
                 raise failed
+            if self._transaction.told and self.before_commit:
+                self.before_commit(self._transaction.told)
             self._cursor.execute("COMMIT")
         except sqlite3.Error as exc:
             error = self._judge(exc)
             if self._writer.in_transaction and not self._broken:
                 self._cursor.execute("ROLLBACK")
+        self._transaction.told.clear()
         self._loop.call_soon_threadsafe(self._finish, group, error)
 
     def _finish(self, group: list[_Waiting], error: BaseException | None) -> None:
@@ -245,7 +252,8 @@ class SqliteStore:
             self._idle.set()
 
     def _run_unit(self, waiting: _Waiting) -> None:
-        cursor = self._cursor
+        cursor, told = self._cursor, self._transaction.told
+        before = len(told)
         cursor.execute("SAVEPOINT unit")
         try:
             waiting.result = waiting.unit(self._transaction)
@@ -253,6 +261,7 @@ class SqliteStore:
             if isinstance(exc, sqlite3.OperationalError) and exc.sqlite_errorcode != sqlite3.SQLITE_ERROR:
                 raise  # full disk, I/O error, no memory: SQLite may have undone the whole transaction
             cursor.execute("ROLLBACK TO unit")
+            del told[before:]
             waiting.error = exc
         cursor.execute("RELEASE unit")
 

@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from gateway.errors import GatewayError, Refused
 from gateway.journal import AnsweredBefore, Journal, MessageFilter
 from gateway.journal.purge_ledger import LedgerBroken
-from gateway.model import Direction, Kind, Problem, Staff
+from gateway.model import Direction, Kind, Organ, Problem, Staff
 from gateway.pipeline import detail, milestones, notices, recalls, refusing, replies
 from gateway.pipeline.handing import handed_over
 from gateway.pipeline.outgoing import IN_DOUBT
@@ -28,7 +28,6 @@ from gateway.pipeline.record import Text
 from gateway.rules.deadlines import ANSWER, ENDS_ANSWER
 from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED, RECALL_ANSWERS
 from gateway.states import (
-    AGREED,
     AnswerKey,
     Effect,
     Entry,
@@ -45,7 +44,6 @@ from gateway.states import (
 log = structlog.get_logger(__name__)
 
 NOW = dt.timedelta(0)
-NOT_ASKED = ""
 TRIES = 10
 PAGE = 500
 BY_OPERATOR = "rejected-by-operator"
@@ -172,10 +170,11 @@ class Acts:
     async def _said_before_purge(self, office: str, message_id: str, code: str, organ: str | None) -> str | None:
         """The office's own earlier status, where what it is about was purged since: the same again has the same answer.
 
-        None: it was not purged. Raises `Refused` for anything new about it.
+        None: it was not purged, or was asked back since, which its office answers for its own copy. Raises `Refused` for
+        anything else that is new about it.
         """
         message = await self._inbox_item(office, message_id)
-        if message.purged_at is None:
+        if message.purged_at is None or await self._waits(office, message_id, code, organ):
             return None
         for each in await self._journal.submission(message.submission_id):
             if (each.kind, each.office, organ or each.sender) == (Kind.STATUS, office, each.sender) and (
@@ -183,6 +182,14 @@ class Acts:
             ):
                 return each.message_id
         raise gone()
+
+    async def _waits(self, office: str, message_id: str, code: str, organ: str | None) -> bool:
+        """Whether a recall waits for that word of the office's."""
+        ours = {each.organ for each in await self._journal.deliveries(message_id) if each.office == office}
+        rows = (row for row in await self._journal.recalls(message_id) if row.organ in ours)
+        # Where it names none, it speaks for the first: a repeated request must not speak for the next one.
+        asked = next((row for row in rows if organ in {None, row.organ}), None)
+        return asked is not None and recalls.may_answer(code, asked.answer)
 
     async def _status(
         self, office: str, message_id: str, code: str, reason: str, organ: str | None, staff: Staff | None
@@ -192,10 +199,15 @@ class Acts:
         organs = [each.organ for each in await self._journal.deliveries(message_id) if each.office == office]
         _check_status(message, code, reason, organ, organs)
         spoken = organ or organs[0]
-        said = {row.organ: row.answer for row in await self._journal.recalls(message_id)}
+        asked = {row.organ: row for row in await self._journal.recalls(message_id)}
         if code in RECALL_ANSWERS:
-            spoken = organ or next((each for each in organs if each in said), spoken)
-        _check_recall(code, said.get(spoken, NOT_ASKED))
+            spoken = organ or next((each for each in organs if each in asked), spoken)
+        recalls.check_answer(code, asked[spoken].answer if spoken in asked else recalls.NOT_ASKED)
+        if message.purged_at is not None and spoken in asked:
+            about = await recalls.still_named(self._journal, message, asked[spoken].asked_by)
+            return replies.status_about(
+                message, about, Organ(spoken), code, self._now(), reason=reason, staff=staff, office=office
+            )
         document = detail.document_bare(message.detail or {})
         speaker = next(each for each in document.to if each.code == spoken)
         return replies.status_message(
@@ -208,10 +220,11 @@ class Acts:
 
     async def _check_still(self, message: Message, organ: str, code: str) -> None:
         """In the version that is written against: a recall may have been answered, and the message purged, meanwhile."""
-        if message.purged_at is not None:
-            raise gone()
         said = {row.organ: row.answer for row in await self._journal.recalls(message.message_id)}
-        _check_recall(code, said.get(organ, NOT_ASKED))
+        answer = said.get(organ, recalls.NOT_ASKED)
+        if message.purged_at is not None and not recalls.may_answer(code, answer):
+            raise gone()
+        recalls.check_answer(code, answer)
 
     def _reported(self, message_id: str, code: str, born: NewMessage, *more: Effect) -> Outcome:
         organ, by = born.message.sender, born.message.message_id
@@ -382,18 +395,6 @@ def _check_status(message: Message, code: str, reason: str, organ: str | None, o
         problems.append(Problem("organ", "organ-not-yours", "the document did not go to that organ of yours"))
     if problems:
         raise Refused(problems)
-
-
-def _check_recall(code: str, answer: str | None) -> None:
-    """`answer`: what that organ has said to a recall so far, None for nothing yet, `NOT_ASKED` where none was heard of."""
-    if code in RECALL_ANSWERS and answer == NOT_ASKED:
-        raise Refused(
-            [Problem("code", "recall-not-asked", "nobody asked for it back")], code="recall-not-asked", status=409
-        )
-    if code not in RECALL_ANSWERS and answer == AGREED:
-        raise Refused(
-            [Problem("code", "recall-answered", "it was said to be destroyed")], code="recall-answered", status=409
-        )
 
 
 def _check_words(why: str) -> None:

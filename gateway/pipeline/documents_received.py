@@ -22,6 +22,7 @@ from gateway.pipeline.earlier_received import EarlierReceived, Found
 from gateway.pipeline.earlier_sent import ACTS
 from gateway.pipeline.partners import Partners
 from gateway.pipeline.pdfs import Looked, Pdfs
+from gateway.pipeline.refused_secrets import ENTRY as RECALL_OF_REFUSED
 from gateway.pipeline.routing import Router
 from gateway.pipeline.scanning import INFECTED, Scanning, Scans
 from gateway.pipeline.suspicion import Suspects
@@ -68,8 +69,8 @@ class DocumentsReceived:
         if not ours:
             raise NeedsOperator("organ-unowned", "no office of ours owns a receiver")
         concerned = await self._earlier.of(message, document) if document.business.type else Found()
-        if later := concerned.later(message, self._now()):
-            return Outcome(Entry("waits-for-earlier"), due_in=later)
+        if ends := await self._before_it(message, refs, concerned, verdict):
+            return ends
         facts: dict[str, str | int | None]
         scans = await self._scan(message, document)
         if scans.infected:
@@ -109,6 +110,29 @@ class DocumentsReceived:
                 *concerned.effects,
             ),
         )
+
+    async def _before_it(
+        self, message: Message, refs: list[ContentRef], concerned: Found, verdict: str
+    ) -> Outcome | None:
+        """What becomes of it because of what it concerns; None: it goes on.
+
+        What names a state secret is held like one, for two persons; what only asks it back is answered and closed.
+        """
+        if not concerned.held and (ends := await self._names_refused(message, refs, concerned, verdict)):
+            return ends
+        later = concerned.later(message, self._now())
+        return Outcome(Entry("waits-for-earlier"), due_in=later) if later else None
+
+    async def _names_refused(
+        self, message: Message, refs: list[ContentRef], concerned: Found, verdict: str
+    ) -> Outcome | None:
+        if concerned.closes:
+            facts: dict[str, str | int | None] = {"about": " ".join(concerned.refused), "signature": verdict}
+            return Outcome(Entry(RECALL_OF_REFUSED, facts), state=State.CLOSED, effects=concerned.closes)
+        if not concerned.refused:
+            return None
+        named = Problem("business", "names-refused", "it names a document that was rejected as a state secret")
+        return await self._suspects.judge(message, refs, [named])
 
     async def _findings(
         self,

@@ -3,7 +3,8 @@
 Only a document's own sender may touch it: what a stranger asks is shown as a finding and done to nothing. A recall comes
 as status 13 or as a document of type 1. It may overtake the document it is about, so one that finds nothing waits a
 while (`WAITS`, `PATIENCE`), and is then shown as unmatched. The earlier document is found by DocumentId, then by number
-and date, since some products write the DocumentId in another form.
+and date, since some products write the DocumentId in another form. What was rejected as a state secret is known here, but
+no office may hear of it (`refused_secrets`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from gateway.model import Direction, Document, ResponseFor, Status
 from gateway.pipeline import detail, notices
 from gateway.pipeline.directory import Directories
 from gateway.pipeline.earlier_sent import ACTS, business_type
+from gateway.pipeline.refused_secrets import RefusedSecrets, answers
 from gateway.rules.duplicates import numbered
-from gateway.states import ASKED_BACK, Act, Concerns, Effect, Message, State
+from gateway.states import AGREED, ASKED_BACK, Act, Concerns, Effect, Message, State
 
 WAITS = tuple(dt.timedelta(seconds=seconds) for seconds in (5, 10, 20, 40, 80))
 """How long a document waits for the one it concerns before it is handed over without: an office must have it the same
@@ -44,6 +46,10 @@ class Found:
     """Codes."""
     held: bool = False
     """One of them waits for a person: no office has it or may hear of it, a suspected state secret among them."""
+    refused: tuple[str, ...] = ()
+    """Message ids of state secrets among them."""
+    closes: tuple[Effect, ...] = ()
+    """What is left to do where it only asks such secrets back."""
 
     @property
     def wanting(self) -> bool:
@@ -68,6 +74,8 @@ class AskedBack:
     stranger: bool = False
     held: bool = False
     """As of `Found`."""
+    refused: tuple[Message, ...] = ()
+    """State secrets, instead of documents that offices have. `stranger`: somebody else's."""
 
 
 class EarlierReceived:
@@ -77,6 +85,7 @@ class EarlierReceived:
         self._journal = journal
         self._office_of = office_of
         self._directories = directories
+        self._refused = RefusedSecrets(journal)
         self._now = now
 
     async def of(self, message: Message, document: Document) -> Found:
@@ -86,19 +95,39 @@ class EarlierReceived:
             return Found(findings=("business-unknown",))
         found: dict[str, Message] = {}
         findings: dict[str, None] = {}
+        secrets: list[str] = []
+        closes: list[Effect] = []
+        only_secrets = act is Act.RECALL
         for named in _named(act, document):
             theirs, others = await self._find(message.axis, document.sender.code, named)
+            refused, strange = await self._secrets(message.axis, document.sender.code, named, theirs)
+            secrets += [each.message_id for each in (*refused, *strange)]
+            only_secrets = only_secrets and bool(refused)
+            if refused:
+                theirs = []
+                ours = [organ.code for organ in document.to if self._office_of(organ.code)]
+                closes += answers(refused, named, ours, self._now())
             found |= {each.message_id: each for each in theirs if each.message_id != message.message_id}
             if not theirs:
                 findings[NOT_THEIRS if others else UNKNOWN] = None
+        return Found(
+            tuple(found),
+            tuple(await self._done_to(found.values(), act, document)),
+            tuple(findings),
+            _held(found.values()),
+            tuple(secrets),
+            tuple(closes) if only_secrets else (),
+        )
+
+    async def _done_to(self, found: Iterable[Message], act: Act, document: Document) -> list[Effect]:
         effects: list[Effect] = []
-        for each in found.values():
-            organs = self._ours(each)
+        for each in found:
+            organs = await self._ours(each)
             back = tuple(organ for organ in organs if organ in {to.code for to in document.to}) or tuple(organs)
             effects.append(Concerns(each.message_id, act, back if act is Act.RECALL else ()))
             if act is Act.RECALL:
                 effects += self._tell(each, {organ: organs[organ] for organ in back}, document.business.reason)
-        return Found(tuple(found), tuple(effects), tuple(findings), _held(found.values()))
+        return effects
 
     async def asked_back(self, message: Message, status: Status) -> AskedBack:
         """What a status 13 asks back. Some products put the organ where the number belongs, and the other way round."""
@@ -107,16 +136,36 @@ class EarlierReceived:
         if not theirs and named.code and named.organ:
             theirs, more = await self._find(message.axis, status.sender.code, replace(named, code=named.organ))
             others += more
+        if secret := await self._secret_asked_back(message.axis, status, theirs):
+            return secret
         effects: list[Effect] = []
         offices: dict[str, str] = {}
         for each in theirs:
-            organs = self._ours(each)
+            organs = await self._ours(each)
             back = {organ: organs[organ] for organ in (named.organ, named.code) if organ in organs} or organs
             effects.append(Concerns(each.message_id, Act.RECALL, tuple(back)))
             offices |= back
         return AskedBack(
             tuple(theirs), tuple(effects), offices, stranger=bool(others) and not theirs, held=_held(theirs)
         )
+
+    async def _secret_asked_back(self, axis: str, status: Status, theirs: list[Message]) -> AskedBack | None:
+        named = status.response_for
+        if self._office_of(named.code) and not self._office_of(named.organ):
+            named = replace(named, code=named.organ, organ=named.code)
+        refused, strange = await self._secrets(axis, status.sender.code, named, theirs)
+        if not refused:
+            return AskedBack(refused=tuple(strange), stranger=True) if strange else None
+        organs = [named.organ] if self._office_of(named.organ) else []
+        return AskedBack(refused=tuple(refused), effects=tuple(answers(refused, named, organs, self._now())))
+
+    async def _secrets(
+        self, axis: str, sender: str, named: ResponseFor, theirs: Iterable[Message]
+    ) -> tuple[list[Message], list[Message]]:
+        """The sender's state secrets that are named so, and those of others; none where an office can have what is named."""
+        if any(each.purged_at is None for each in theirs):
+            return [], []
+        return await self._refused.named(named, {sender} | await self._directories.aliases(axis, sender))
 
     async def _find(self, axis: str, sender: str, named: ResponseFor) -> tuple[list[Message], list[Message]]:
         """The sender's documents that are named so, and those of others."""
@@ -131,10 +180,12 @@ class EarlierReceived:
         found = [each for each in found if business_type(each) != 1]
         return [each for each in found if each.sender in codes], [each for each in found if each.sender not in codes]
 
-    def _ours(self, message: Message) -> dict[str, str]:
-        """Our organs among its receivers, each with its office."""
+    async def _ours(self, message: Message) -> dict[str, str]:
+        """Our organs among its receivers, each with its office; of what was purged here, those that have not given it back."""
         if "document" not in (message.detail or {}):
-            return {}
+            agreed = {row.organ for row in await self._journal.recalls(message.message_id) if row.answer == AGREED}
+            had = await self._journal.deliveries(message.message_id)
+            return {each.organ: each.office for each in had if each.office and each.organ not in agreed}
         to = detail.document_bare(message.detail or {}).to
         return {organ.code: office for organ in to if (office := self._office_of(organ.code))}
 

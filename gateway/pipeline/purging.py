@@ -1,18 +1,21 @@
-"""What a purge leaves to do after its transaction: the line in the ledger, the bytes; and purging again after a restore.
+"""What a purge takes beside its transaction: the line in the ledger, the bytes; and purging again after a restore.
 
-The journal comes first and says what is owed; the ledger, outside the database, comes second; the bytes third. A crash
-after any of these leaves the rest owed, and the next look does it. Before the gateway serves, the journal is held against
-the ledger: what a restored backup brought back is purged again, and what the ledger lacks is written there.
+The line is written when the transaction has decided to purge, just before it commits: a crash between the two leaves a
+line, and what it names is purged at the next start. The bytes come after the commit, from a list of what is owed. Before the
+gateway serves, the journal is held against the ledger: what a crash left, or a restored backup brought back, is purged
+again, and what the ledger lacks is written there. A ledger that cannot be written does not stop a purge: its line is owed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import structlog
 
 from gateway.journal import Journal, LedgerFault, Purged, PurgeLedger
+from gateway.journal.purge_ledger import LedgerBroken
 from gateway.pipeline.quarantine import Quarantine
 from gateway.ports import Contents
 
@@ -20,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 10.0
 AT_ONCE = 1000
+LEDGER_SECONDS = 5.0
+"""How long a commit waits for the ledger's line at most: the folder may be a share that hangs."""
 
 
 class Purging:
@@ -29,6 +34,25 @@ class Purging:
         self._ledger = ledger
         self._quarantine = quarantine
         self._alone = asyncio.Lock()
+        self._written: set[str] = set()
+        """Message ids of purges whose line is there already, and that are not settled yet."""
+        journal.purges.tell_first(self._line_first)
+
+    def _line_first(self, purged: Purged) -> None:
+        """In the journal's committing thread."""
+        writing = threading.Thread(target=self._write_line, args=(purged,), daemon=True)
+        writing.start()
+        writing.join(LEDGER_SECONDS)
+        if writing.is_alive():
+            log.error("purge ledger does not answer: a line is owed", message_id=purged.message_id)
+
+    def _write_line(self, purged: Purged) -> None:
+        try:
+            self._ledger.write(purged)
+        except LedgerBroken as error:
+            log.error("purge ledger unwritable: a line is owed", message_id=purged.message_id, reason=error.code)  # noqa: TRY400
+        else:
+            self._written.add(purged.message_id)
 
     async def replay(self) -> tuple[int, Sequence[LedgerFault]]:
         """How many messages were purged again, and what is wrong with the ledger. Raises `LedgerBroken`."""
@@ -50,8 +74,10 @@ class Purging:
 
     async def _note(self, purged: Purged) -> None:
         await asyncio.to_thread(self._quarantine.remove, purged.message_id)
-        await asyncio.to_thread(self._ledger.write, purged)
+        if purged.message_id not in self._written:
+            await asyncio.to_thread(self._ledger.write, purged)
         await self._journal.purges.ledgered(purged.message_id)
+        self._written.discard(purged.message_id)
 
     async def finish(self) -> None:
         """Do what is owed. Repeating is harmless. Raises `LedgerBroken`, `StorageBroken`."""

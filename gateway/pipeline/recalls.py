@@ -22,10 +22,11 @@ from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Direction, Document, Kind, Problem, ResponseFor, Status
 from gateway.pipeline import detail, notices
 from gateway.pipeline.checks import refuse
-from gateway.rules.statuses import RETURNED
+from gateway.rules.statuses import RECALL_ANSWERS, RETURNED
 from gateway.states import (
     AGREED,
     ASKED_BACK,
+    DECLINED,
     Act,
     Concerns,
     Delivery,
@@ -42,6 +43,7 @@ from gateway.states import (
 KEY_LEASE = dt.timedelta(seconds=15)
 AT_ONCE = 100
 WHO = "recalls"
+NOT_ASKED = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +82,37 @@ class Recalls:
             if each.office == office and (each.direction, each.kind) == (Direction.OUT, Kind.DOCUMENT)
         ]
 
-    async def all_unsent(self, documents: Sequence[Message]) -> bool:
-        return all([await self._journal.never_tried(each.message_id) for each in documents])
+    async def needs_no_document(
+        self,
+        office: str,
+        key: str,
+        documents: Sequence[Message],
+        reason: str,
+        receivers: Sequence[str] | None,
+        record: Mapping[str, Any] | None,
+    ) -> bool:
+        """Whether a recall by a document only withdraws: nothing has left, or the same request did so before."""
+        if all([await self._journal.never_tried(each.message_id) for each in documents]):
+            return True
+        before = await self._journal.answered(office, key)
+        return before is not None and before.fingerprint == _fingerprint(documents, reason, receivers, record)
 
-    async def ask(self, office: str, key: str, message_id: str, reason: str, receivers: Sequence[str] | None) -> Asked:
-        """Ask the document back from `receivers`, or from everybody who has it.
+    async def ask(
+        self,
+        office: str,
+        key: str,
+        message_id: str,
+        reason: str,
+        receivers: Sequence[str] | None,
+        record: Mapping[str, Any] | None = None,
+    ) -> Asked:
+        """Ask the document back from `receivers`, or from everybody who has it. `record`: of the document that was to ask,
+        where nothing has left and none is needed.
 
         Raises `Refused`, with 409 where there is nothing to ask back or it cannot be told now; `Busy`.
         """
         documents = await self.own(office, message_id)
-        described = json.dumps(["recall", documents[0].submission_id, reason, sorted(receivers or ())])
-        fingerprint = hashlib.sha256(described.encode()).hexdigest()
+        fingerprint = _fingerprint(documents, reason, receivers, record)
         taken = await self._journal.reserve(office, key, KEY_LEASE)
         if isinstance(taken, Running):
             raise Busy("key-running", "the first request with this key is still running", after=taken.after)
@@ -179,6 +201,14 @@ class Recalls:
         return NewMessage(message, (Delivery(to.organ, to.office),), marks=(asked,))
 
 
+def _fingerprint(
+    documents: Sequence[Message], reason: str, receivers: Sequence[str] | None, record: Mapping[str, Any] | None
+) -> str:
+    asked: list[object] = ["recall", documents[0].submission_id, reason, sorted(receivers or ())]
+    described = json.dumps(asked if record is None else [*asked, record], sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()
+
+
 def asking(document: Document, organ: str, reason: str, now: dt.datetime) -> Status:
     """Status 13: of all statuses the only one that names the receiver, and not the sender, in ResponseFor."""
     return Status(
@@ -197,6 +227,40 @@ def answered_by_us(message_id: str, organ: str, code: str, by: str) -> tuple[Eff
     """
     answered = RecallAnswered(message_id, organ, code, by, demanded=True)
     return (answered, Purge(message_id, "recalled", once_given_back=True)) if code == AGREED else (answered,)
+
+
+def may_answer(code: str, said: str | None) -> bool:
+    """Whether that word answers a recall to which `said` was said so far: a refusal may still turn into consent."""
+    return code in RECALL_ANSWERS and (said is None or (said == DECLINED and code == AGREED))
+
+
+def check_answer(code: str, answer: str | None) -> None:
+    """Refuse our office's word where it contradicts the recall. `answer`: what that organ has said to it so far, None for
+    nothing yet, `NOT_ASKED` where none was heard of.
+    """
+    if code in RECALL_ANSWERS and answer == NOT_ASKED:
+        raise Refused(
+            [Problem("code", "recall-not-asked", "nobody asked for it back")], code="recall-not-asked", status=409
+        )
+    if code not in RECALL_ANSWERS and answer == AGREED:
+        raise Refused(
+            [Problem("code", "recall-answered", "it was said to be destroyed")], code="recall-answered", status=409
+        )
+
+
+async def still_named(journal: Journal, purged: Message, asked_by: str) -> ResponseFor:
+    """What is purged as an answer to its recall names it: in the words of the recall."""
+    asker = await journal.message(asked_by)
+    read = (asker.detail if asker else None) or {}
+    named: tuple[ResponseFor, ...] = ()
+    if "status" in read:
+        named = (detail.status(read).response_for,)
+    elif "document" in read:
+        document = detail.document_bare(read)
+        same = tuple(each for each in document.response_for if each.document_id == purged.document_id)
+        named = same or document.response_for
+    said = named[0] if named else ResponseFor(purged.sender)
+    return replace(said, organ=purged.sender, code=said.code or purged.document_id, document_id=purged.document_id)
 
 
 async def look(journal: Journal, now: Callable[[], dt.datetime]) -> int:

@@ -25,9 +25,25 @@ def status_message(
 
     `office` is set where an office reported it, and so must hear if it is rejected.
     """
+    about = ResponseFor(document.sender.code, document.code, document.document_id, document.promulgation_date)
+    return status_about(received, about, organ, code, now, reason=reason, staff=staff, office=office)
+
+
+def status_about(
+    received: Message,
+    about: ResponseFor,
+    organ: Organ,
+    code: str,
+    now: dt.datetime,
+    *,
+    reason: str = "",
+    staff: Staff | None = None,
+    office: str | None = None,
+) -> NewMessage:
+    """The same where nothing is left of the document but what names it."""
     status = Status(
         sender=organ,
-        response_for=ResponseFor(document.sender.code, document.code, document.document_id, document.promulgation_date),
+        response_for=about,
         code=code,
         description=reason,
         timestamp=now,
@@ -44,12 +60,12 @@ def status_message(
             endpoint="inside",
             submission_id=received.submission_id,
             office=office,
-            document_id=document.document_id,
+            document_id=about.document_id,
             sender=organ.code,
             urgency=received.urgency,
             detail=detail.of_status(status),
             accepted_at=now,
             due_at=now,
         ),
-        deliveries=(Delivery(document.sender.code),),
+        deliveries=(Delivery(about.organ),),
     )

@@ -16,7 +16,7 @@ from typing import Literal
 
 from gateway.errors import Refused
 from gateway.journal import Journal
-from gateway.journal.purges import WORDS_NEEDED, SamePerson
+from gateway.journal.purges import STATE_SECRET, WORDS_NEEDED, SamePerson
 from gateway.model import Content, Direction, Kind, Problem
 from gateway.pipeline import notices, refusing
 from gateway.pipeline.acts import NOW, Acts, NotFound, impossible
@@ -24,7 +24,6 @@ from gateway.pipeline.quarantine import QUARANTINED
 from gateway.pipeline.scanning import NOT_EXAMINED, not_examined
 from gateway.states import Cleared, ContentRef, Effect, Entry, Message, Outcome, Purge, State, withheld
 
-REASON = "state-secret"
 BringBack = Callable[[Message], Awaitable[Content]]
 """Puts the file of a quarantined message back into the contents, decrypted and compared with its digest."""
 
@@ -108,12 +107,14 @@ class SecretActs:
                 raise impossible(message, "reject")
             told: tuple[Effect, ...]
             if message.direction is Direction.OUT:
-                told = notices.about(message, "message.rejected", self._now(), REASON)
+                told = notices.about(message, "message.rejected", self._now(), STATE_SECRET)
             else:
-                reason = refusing.NEUTRAL.format(code=REASON)
+                reason = refusing.NEUTRAL.format(code=STATE_SECRET)
                 told = await refusing.statuses_owed(self._journal, self._office_of, message, reason, self._now())
-            facts = {"reason": REASON, "login": who.login}
-            return Outcome(Entry("rejected", facts), state=State.REJECTED, effects=(*told, Purge(message_id, REASON)))
+            facts = {"reason": STATE_SECRET, "login": who.login}
+            return Outcome(
+                Entry("rejected", facts), state=State.REJECTED, effects=(*told, Purge(message_id, STATE_SECRET))
+            )
 
         await self._acts.act(message_id, outcome, who=who.name, why=why)
 

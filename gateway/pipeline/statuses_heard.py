@@ -11,11 +11,12 @@ import re
 from collections.abc import Callable
 
 from gateway.errors import NeedsOperator, Rejection
-from gateway.journal import Journal
+from gateway.journal import Change, Journal
 from gateway.model import Direction, Status
 from gateway.pipeline.directory import Directories
 from gateway.pipeline.earlier_received import LONGEST_WAIT, NOT_THEIRS, EarlierReceived, wait
 from gateway.pipeline.partners import Partners
+from gateway.pipeline.refused_secrets import ENTRY as RECALL_OF_REFUSED
 from gateway.pipeline.routing import Router
 from gateway.rules import statuses
 from gateway.rules.duplicates import numbered
@@ -24,6 +25,7 @@ from gateway.states import (
     ASKED_BACK,
     Act,
     AddDelivery,
+    ChangeAnswered,
     Delivery,
     Entry,
     Message,
@@ -66,7 +68,8 @@ class StatusesHeard:
                 return await self._asked_back(message, status, verdict)
             return self._unmatched(status, verdict, UNMATCHED)
         at = status.timestamp or self._now()
-        steps = [(each, await self._step(each, organ, status.code)) for each in about]
+        changed = await self._changed(about, organ, status.code)
+        steps = [(each, await self._step(each, organ, status.code, changed.get(each.message_id))) for each in about]
         settles = tuple(
             SettleDelivery(each.message_id, organ, status.code, at, step.answers, message.sha256)
             for each, step in steps
@@ -92,6 +95,7 @@ class StatusesHeard:
             effects=(
                 *settles,
                 *_answers(about, organ, status.code, message.message_id),
+                *_to_changes([each for each, step in steps if step.settles], changed, organ, status.code, message),
                 *(AddDelivery(Delivery(status.response_for.organ, office)) for office in offices),
             ),
             otherwise=Outcome(
@@ -104,6 +108,12 @@ class StatusesHeard:
         asked = await self._earlier.asked_back(message, status)
         if asked.held:
             return Outcome(Entry("waits-for-earlier"), due_in=LONGEST_WAIT)
+        if asked.refused:
+            about = asked.refused[0]
+            said: dict[str, str | int | None] = {"about": about.message_id, "signature": verdict}
+            if asked.stranger:
+                said["finding"] = NOT_THEIRS
+            return Outcome(Entry(RECALL_OF_REFUSED, said), state=State.CLOSED, effects=asked.effects)
         if not asked.documents:
             if not asked.stranger and (later := wait(message, self._now(), is_status=True)):
                 return Outcome(Entry("waits-for-earlier"), due_in=later)
@@ -170,9 +180,20 @@ class StatusesHeard:
             if organ in {to.organ for to in await self._journal.deliveries(each.message_id)}
         ]
 
-    async def _step(self, about: Message, organ: str, code: str) -> statuses.Step:
-        heard = [row.status for row in await self._journal.statuses(about.message_id) if row.organ == organ]
-        return statuses.step(heard, code, statuses.By.RECEIVER)
+    async def _changed(self, about: list[Message], organ: str, code: str) -> dict[str, Change]:
+        """By message id of what the status is about: the update or replacement of ours that it answers, if any."""
+        if statuses.named(code) not in statuses.RECALL_ANSWERS:
+            return {}
+        found = {each.message_id: await self._journal.change_answered_by(each.message_id, organ) for each in about}
+        return {message_id: change for message_id, change in found.items() if change}
+
+    async def _step(self, about: Message, organ: str, code: str, change: Change | None) -> statuses.Step:
+        heard = [row for row in await self._journal.statuses(about.message_id) if row.organ == organ]
+        if change is None:
+            return statuses.step([row.status for row in heard], code, statuses.By.RECEIVER)
+        # As a recall, each change is answered anew, and an answer to it is in order.
+        said = [row.status for row in heard if row.heard_at >= change.at and row.status in statuses.RECALL_ANSWERS]
+        return statuses.step([ASKED_BACK, *said], code, statuses.By.RECEIVER)
 
 
 def _answers(about: list[Message], organ: str, code: str, by: str) -> tuple[RecallAnswered, ...]:
@@ -181,3 +202,13 @@ def _answers(about: list[Message], organ: str, code: str, by: str) -> tuple[Reca
     if said not in statuses.RECALL_ANSWERS:
         return ()
     return tuple(RecallAnswered(each.message_id, organ, said, by) for each in about)
+
+
+def _to_changes(
+    about: list[Message], changed: dict[str, Change], organ: str, code: str, heard: Message
+) -> tuple[ChangeAnswered, ...]:
+    """Each change once, though the status may name both of its documents: they may have one DocumentId."""
+    named = {changed[each.message_id].message_id: each for each in about if each.message_id in changed}
+    return tuple(
+        ChangeAnswered(each.message_id, organ, statuses.named(code), heard.message_id) for each in named.values()
+    )

@@ -32,6 +32,17 @@ def numbered(sender: str, code: str, on: dt.date) -> Numbered:
     return Numbered(sender, on.year, "".join(folded.split()))
 
 
+def numbered_by_id(document_id: str) -> Numbered | None:
+    """The number that a DocumentId tells in its usual form: organ, date, number and notation, with commas between."""
+    organ, _, rest = document_id.partition(",")
+    day, _, code = rest.partition(",")
+    try:
+        on = dt.date(*map(int, day.strip().replace("-", "/").split("/")))
+    except (TypeError, ValueError):
+        return None
+    return numbered(organ.strip(), code, on) if code else None
+
+
 def looked_at(document: Document) -> bool:
     """Whether a second one like it is worth a warning."""
     return document.business.type == 0

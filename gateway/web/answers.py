@@ -64,7 +64,7 @@ class RecallAnswer(Shown):
     asked_at: dt.datetime
     """When it was asked for."""
     due_at: dt.datetime | None
-    """When it counts as unanswered; null for a document received."""
+    """When it counts as unanswered; null until what asks for it has left, and for a document received."""
     answered_by: str | None
     """Message id of the status that answers; null while none does."""
     answered_at: dt.datetime | None

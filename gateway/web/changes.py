@@ -19,7 +19,7 @@ from gateway.journal import Journal
 from gateway.model import Problem
 from gateway.pipeline import detail
 from gateway.pipeline.filling import filled
-from gateway.pipeline.recalls import Recalls
+from gateway.pipeline.recalls import Asked, Recalls
 from gateway.pipeline.record import Code, Text, refused
 from gateway.ports import Door, Upload
 from gateway.states import Act, Message
@@ -147,26 +147,16 @@ class Changes:
             asked = RecallRequest.model_validate(await json_object(request, limit=self._body_limit))
         except ValidationError as error:
             raise refused(error) from None
-        if asked.by == "document" and not await self._recalls.all_unsent(documents):
+        office, said = request[OFFICE], (asked.reason, asked.receivers, asked.record)
+        if asked.by == "document" and not await self._recalls.needs_no_document(office, key, documents, *said):
             if asked.record is None:
                 raise Refused([Problem("record", "missing", "a recall by a document needs its record")])
             record = {"business": {"reason": asked.reason}, **asked.record}
             if asked.receivers is not None:
                 record.setdefault("to", list(asked.receivers))
             return await self._recall_by_document(request, key, documents, record, _no_files())
-        return await self._recall_by_status(request, key, asked.reason, asked.receivers)
-
-    async def _recall_by_status(
-        self, request: web.Request, key: str, reason: str, receivers: list[str] | None
-    ) -> web.Response:
         message_id = request.match_info["message_id"]
-        asked = await self._recalls.ask(request[OFFICE], key, message_id, reason, receivers)
-        found = Recalled(
-            document=message_id,
-            messages=[answers.MessageRef(**one) for one in asked.messages],
-            withdrawn=[answers.MessageRef(**one) for one in asked.withdrawn],
-        )
-        return json_answer(found, status=202, headers=_headers(message_id, repeated=asked.repeated))
+        return _recalled(message_id, await self._recalls.ask(office, key, message_id, *said))
 
     async def _recall_by_document(
         self, request: web.Request, key: str, documents: list[Message], record: dict[str, Any], files: Files
@@ -197,6 +187,15 @@ class Changes:
 
 def _key(request: web.Request) -> str:
     return idempotency_key(request.headers.get("Idempotency-Key", ""), "Idempotency-Key")
+
+
+def _recalled(message_id: str, asked: Asked) -> web.Response:
+    found = Recalled(
+        document=message_id,
+        messages=[answers.MessageRef(**one) for one in asked.messages],
+        withdrawn=[answers.MessageRef(**one) for one in asked.withdrawn],
+    )
+    return json_answer(found, status=202, headers=_headers(message_id, repeated=asked.repeated))
 
 
 def _headers(message_id: str, *, repeated: bool) -> dict[str, str]:

@@ -14,9 +14,9 @@ async def test_the_demo_shows_that_nothing_is_lost_or_doubled():
     assert process.returncode == 0, trouble.decode()[-2000:]
     result = json.loads(output)
     assert result["kept"]
-    assert result["sent"] == 9  # organs: the fourth of six letters goes to three; and an update
+    assert result["sent"] == 10  # organs: the fourth of six letters goes to three; an update, and a recalling document
     assert result["received"] == 4  # and an agency's update
-    assert (result["recalls"], result["updates"]) == (2, 2)  # one each way
+    assert (result["recalls"], result["updates"]) == (3, 2)  # one each way, and one by a document
     assert (result["lost"], result["doubled"], result["receipts_bad"], result["receipts_missing"]) == (0, 0, 0, 0)
     assert result["receipts_verified"] > result["sent"]
     assert result["secrets_rejected"] == 2

@@ -47,6 +47,24 @@ async def test_an_agency_that_never_reacts_leaves_the_recall_asked_and_holds_not
     await control(stage.scene, "PUT", "/behaviour", {"recall": "15"})
 
 
+@pytest.mark.parametrize(("said", "state"), [("15", "agreed"), ("16", "declined")])
+async def test_agencies_answer_our_recall_by_a_document_as_they_are_told_to(stage, said, state):
+    await control(stage.scene, "PUT", "/behaviour", {"recall_document": said})
+    _, answer = await stage.send(CHANCELLERY)
+    message_id = answer["messages"][0]["message_id"]
+    await stage.closed(message_id)
+    record, files = letter(600 + int(said), OFFICE_ORGAN, [CHANCELLERY], [b"%PDF-1.7 recall"], priority=0)
+    record["business"] = {"reason": "Ban hành sai"}
+    told = await stage.office.send(f"by-document-{said}", record, files, act="recall", earlier=message_id)
+    await stage.closed(told["messages"][0]["message_id"])
+
+    async def answered():
+        return await states(stage, message_id) == [state]
+
+    await eventually(answered)
+    assert (await registered(stage.scene, CHANCELLERY)).count(record["document_id"]) == 1
+
+
 async def test_our_update_reaches_the_agency_and_names_the_earlier_document(stage):
     _, answer = await stage.send(CHANCELLERY)
     earlier = answer["messages"][0]["message_id"]

@@ -171,7 +171,9 @@ class Client:
 
     # --- what a gateway writes ---
 
-    def document(self, *, to=(THEIRS,), sender=OURS, number="15", attachments=(b"%PDF-1.7 thu",), priority=0):
+    def document(
+        self, *, to=(THEIRS,), sender=OURS, number="15", attachments=(b"%PDF-1.7 thu",), priority=0, change=None
+    ):
         letter = Letter(
             Organ(sender, "Ủy ban nhân dân tỉnh"),
             [Organ(code, code) for code in to],
@@ -181,6 +183,7 @@ class Client:
             TODAY,
             priority,
             attachments=[Attachment(f"tep-{n}.pdf", content) for n, content in enumerate(attachments)],
+            change=change,
         )
         return b"".join(edxml_writing.document(letter, self.signing()))
 

@@ -9,7 +9,7 @@ import signxml
 from lxml import etree
 
 from mock_axis import edxml_writing, mailbox
-from mock_axis.edxml_writing import Attachment
+from mock_axis.edxml_writing import Attachment, Change
 from mock_axis.keys import load_key
 from mock_axis.simulator import MockAxis
 
@@ -134,6 +134,26 @@ async def test_a_status_of_ours_reaches_the_agency_that_wrote(mock, client):
     ((agency, verdict, message),) = await mock.mailbox.ask(mailbox.registered)
     assert (agency, verdict) == (THEIRS, "valid")
     assert (message.document_id, message.status_code) == (sent.document_id, "03")
+
+
+@pytest.mark.parametrize("habit", ["15", "16"])
+async def test_a_recall_by_a_document_is_answered_about_each_document_that_the_agency_has(mock, client, habit):
+    mock.habits.every_seconds, mock.habits.recall_document = 0.05, habit
+    await client.send(client.document())
+    recall = Change(1, "Ban hành sai", [DOCUMENT_ID, "never sent"])
+    await client.send(client.document(number="16", change=recall))
+    heard = [(read.document_id, read.status_code) for read in await until(client, 3)]
+    assert sorted(heard) == sorted(
+        [(DOCUMENT_ID, "01"), (DOCUMENT_ID, habit), (DOCUMENT_ID.replace("15/", "16/"), "01")]
+    )
+
+
+async def test_agencies_that_know_no_recall_by_a_document_only_register_it(mock, client):
+    mock.habits.every_seconds, mock.habits.recall_document = 0.0, ""
+    await client.send(client.document())
+    await client.send(client.document(number="16", change=Change(1, "Ban hành sai", [DOCUMENT_ID])))
+    assert {read.status_code for read in await until(client, 2)} == {"01"}
+    assert (await mock.mailbox.ask(mailbox.counts))["tasks"] == 0
 
 
 async def test_an_agency_goes_on_answering_after_a_restart(folder):

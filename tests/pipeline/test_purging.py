@@ -3,6 +3,9 @@
 import asyncio
 import os
 import shutil
+import signal
+import sys
+import threading
 
 import pytest
 
@@ -10,11 +13,12 @@ from gateway import app
 from gateway.errors import Refused
 from gateway.journal import PurgeLedger
 from gateway.journal.purge_ledger import LedgerBroken
+from gateway.pipeline import purging as purging_module
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.purging import Purging
 from gateway.pipeline.quarantine import Quarantine
-from gateway.states import Entry, Outcome, Purge
-from tests.pipeline.road import FAR, OFFICE, OURS, PULLED, PULLS, document_file
+from gateway.states import Entry, Outcome, Purge, RecallAnswered
+from tests.pipeline.road import FAR, OFFICE, OURS, PULLED, PULLS, document_file, open_road
 
 WORDS = "V/v một việc hệ trọng"
 BYTES = b"%PDF-1.7 " + "những lời không ai được đọc nữa".encode()
@@ -157,21 +161,102 @@ async def test_another_document_under_the_same_id_still_comes_in(road, purging):
 # --- crashes and restored backups ---------------------------------------------------------------------------------
 
 
-async def test_a_crash_after_the_journal_leaves_the_ledger_and_the_bytes_to_do(road, purging):
+async def test_a_crash_after_the_journal_leaves_the_bytes_to_do(road, purging):
     message_id = await received(road)
     await road.journal.apply(message_id, Outcome(Entry("destroyed"), effects=(Purge(message_id, "recalled"),)), who="x")
-    assert purging._ledger.read().lines == ()
+    assert [line.message_id for line in purging._ledger.read().lines] == [message_id]
     assert on_disk(road, BYTES), "the process died here"
     assert await purging.replay() == (0, ())
     assert [line.message_id for line in purging._ledger.read().lines] == [message_id]
     assert on_disk(road, BYTES) == []
 
 
+KILLED = """
+import asyncio, datetime, os, pathlib, signal, sys
+from gateway.journal import DiskContents, Journal, PurgeLedger
+from gateway.pipeline.purging import Purging
+from gateway.states import Entry, Outcome, Purge
+
+folder, message_id, when = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+
+class Ledger(PurgeLedger):
+    def write(self, purged):
+        super().write(purged)
+        if when == "before the commit":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    journal = await Journal.open(folder / "journal.sqlite", now=lambda: datetime.datetime.now(datetime.UTC))
+    purging = Purging(journal, DiskContents(folder / "contents"), Ledger(folder / "purges"), None)
+    asked = Outcome(Entry("destroyed"), effects=(Purge(message_id, "recalled"),))
+    await journal.apply(message_id, asked, who="x")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("when", ["before the commit", "after it, and an older backup is restored"])
+async def test_a_purge_that_a_kill_interrupted_is_carried_out_at_the_next_start(tmp_path, when):
+    async with open_road(tmp_path) as road:
+        message_id = await received(road)
+    backup = tmp_path.parent / f"{tmp_path.name}-backup"
+    shutil.copytree(tmp_path, backup)
+    command = (sys.executable, "-c", KILLED, str(tmp_path), message_id, when)
+    process = await asyncio.create_subprocess_exec(*command)
+    assert await process.wait() == -signal.SIGKILL
+    if when != "before the commit":
+        for path in tmp_path.glob("journal.sqlite*"):
+            path.unlink()
+        shutil.copy(backup / "journal.sqlite", tmp_path)
+    async with open_road(tmp_path) as road:
+        assert (await road.message(message_id)).purged_at is None
+        purging = Purging(road.journal, road.contents, PurgeLedger(tmp_path / "purges"), Quarantine(road.settings))
+        assert await purging.replay() == (1, ())
+        assert (await road.message(message_id)).purged_at is not None
+        assert on_disk(road, BYTES) == []
+        assert len(purging._ledger.read().lines) == 1
+
+
+async def test_an_act_that_fails_after_its_purge_leaves_no_line(road, purging):
+    message_id = await received(road)
+    answer = RecallAnswered(message_id, OURS, "15", "s-1", demanded=True)
+    destroyed = Outcome(Entry("destroyed"), effects=(Purge(message_id, "recalled"), answer))
+    other = await received(road)
+    purge = Outcome(Entry("destroyed"), effects=(Purge(other, "recalled"),))
+    said = await asyncio.gather(
+        road.journal.apply(message_id, destroyed, who="x"),
+        road.journal.apply(other, purge, who="x"),
+        return_exceptions=True,
+    )
+    assert [type(each) for each in said] == [Refused, bool]
+    assert [line.message_id for line in purging._ledger.read().lines] == [other]
+
+
+async def test_a_ledger_that_hangs_holds_up_the_journal_no_longer_than_it_must(road, purging, monkeypatch):
+    monkeypatch.setattr(purging_module, "LEDGER_SECONDS", 0.05)
+    go_on, write = threading.Event(), purging._ledger.write
+
+    def hanging(purged):
+        go_on.wait(30)
+        write(purged)
+
+    monkeypatch.setattr(purging._ledger, "write", hanging)
+    message_id = await received(road)
+    asked = Outcome(Entry("destroyed"), effects=(Purge(message_id, "recalled"),))
+    async with asyncio.timeout(10):
+        assert await road.journal.apply(message_id, asked, who="x")
+    assert (await road.message(message_id)).purged_at is not None
+    assert [each.message_id for each in await road.journal.purges.owed()] == [message_id]
+    go_on.set()
+    await purging.finish()
+    assert {line.message_id for line in purging._ledger.read().lines} == {message_id}
+    assert await road.journal.purges.owed() == []
+
+
 async def test_a_crash_between_the_ledger_and_the_note_that_it_has_it_does_no_harm(road, purging):
     message_id = await received(road)
     await road.journal.apply(message_id, Outcome(Entry("destroyed"), effects=(Purge(message_id, "recalled"),)), who="x")
-    [owed] = await road.journal.purges.owed()
-    purging._ledger.write(owed)
     await purging.replay()
     await purging.replay()
     assert {line.message_id for line in purging._ledger.read().lines} == {message_id}

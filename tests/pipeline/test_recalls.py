@@ -14,7 +14,9 @@ from gateway.pipeline import deadlines
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.purging import Purging
 from gateway.pipeline.quarantine import Quarantine
+from gateway.pipeline.secret_acts import Person, SecretActs
 from gateway.states import State
+from tests import pki
 from tests.pipeline.road import (
     ALSO_FAR,
     ALSO_OURS,
@@ -131,6 +133,32 @@ async def test_who_never_answers_is_shown_so_the_office_is_told_and_nothing_wait
     assert await recalls(road, document) == {FAR: "agreed"}
 
 
+async def test_the_time_to_answer_begins_when_the_held_recall_leaves(road):
+    document = await sent(road)
+    named = [{"organ": OURS, "document_id": (await road.message(document)).document_id}]
+    business = {"type": 1, "reason": "Ban hành sai"}
+    later = await sent(road, FAR, response_for=named, business=business, subject="Độ mật: TỐI MẬT. Thu hồi")
+    assert await road.held(later) == "secret-suspected"
+    [row] = await road.journal.recalls(document)
+    assert (row.state, row.due_at) == ("asked", None), "it has not begun"
+
+    async def after(**delta):
+        await road.later(**delta)
+        await deadlines.look(road.journal, road.clock)
+        await road.run()
+        return await recalls(road, document), road.told(kind="recall.unanswered")
+
+    assert await after(hours=71) == ({FAR: "asked"}, [])
+    secrets = SecretActs(road.acts, road.journal, road.clock, road.acts._office_of)
+    for person in (Person("Lan", "1001:lan"), Person("Minh", "1002:minh")):
+        await secrets.release(later, person, "không mật")
+    await road.run()
+    [row] = await road.journal.recalls(document)
+    assert row.due_at == (await road.message(later)).sent_at + dt.timedelta(hours=72)
+    assert await after(hours=71) == ({FAR: "asked"}, [])
+    assert await after(hours=1) == ({FAR: "unanswered"}, ["recall.unanswered"])
+
+
 async def test_the_same_key_asks_once_and_another_key_is_told_that_it_is_asked(road):
     document = await sent(road)
     first = await ask(road, document)
@@ -234,6 +262,53 @@ async def test_an_update_or_replacement_is_told_in_both_timelines(road, kind, ac
     assert await relations(road, earlier) == await relations(road, later) == {(act, later, earlier)}
     assert await road.facts(earlier, done) == [{"by": later}]
     assert await road.facts(later, f"{act}s") == [{"message_id": earlier}]
+
+
+@pytest.mark.parametrize("names", ["earlier", "later"])
+@pytest.mark.parametrize(("kind", "act"), [(2, "update"), (3, "replace")])
+async def test_an_answer_to_an_update_or_replacement_stands_in_both_timelines(road, kind, act, names):
+    earlier = await sent(road)
+    later = await change(road, earlier, kind)
+    about = {"earlier": earlier, "later": later}[names]
+    declined = await road.hear(about, "16", description="Không")
+    agreed = await road.hear(about, "15", at=pki.NOW + dt.timedelta(minutes=1))
+    for code, status in (("declined", declined), ("agreed", agreed)):
+        assert await road.facts(later, f"{act}-{code}") == [{"organ": FAR, "by": status}]
+        assert await road.facts(earlier, f"{act}-{code}") == [{"organ": FAR, "by": status, "message_id": later}]
+    assert "finding" not in (await road.facts(declined, "status-heard"))[0]
+    assert await recalls(road, earlier) == {}
+    assert road.told() == ["status.received"] * 2
+    assert (await road.journal.verify()).intact
+
+
+async def test_an_answer_that_comes_twice_or_names_both_documents_counts_once(road):
+    same = f"{OURS},2026/03/01,900/STN-VP"
+    earlier = await sent(road, document_id=same)
+    later = await sent(road, document_id=same, business={"type": 2, "reason": "Sửa", "document_id": same})
+    for minutes in (0, 1):
+        await road.hear(later, "15", at=pki.NOW + dt.timedelta(minutes=minutes))
+    assert len(await road.facts(later, "update-agreed")) == len(await road.facts(earlier, "update-agreed")) == 1
+
+
+async def test_each_update_is_answered_anew_and_by_whom_it_went_to(road):
+    earlier = await sent(road, FAR, ALSO_FAR)
+    first = await change(road, earlier, 2, FAR)
+    await road.hear(earlier, "15")
+    road.clock.advance(minutes=1)
+    second = await change(road, earlier, 2, FAR)
+    await road.hear(earlier, "15", at=road.clock())
+    stranger = await road.hear(earlier, "15", ALSO_FAR)
+    assert [len(await road.facts(each, "update-agreed")) for each in (first, second)] == [1, 1]
+    assert (await road.facts(stranger, "status-heard"))[0]["finding"] == "status-out-of-order"
+
+
+async def test_an_answer_that_a_recall_waits_for_is_the_recalls(road):
+    earlier = await sent(road)
+    later = await change(road, earlier, 2)
+    await ask(road, earlier)
+    await road.hear(earlier, "15")
+    assert await recalls(road, earlier) == {FAR: "agreed"}
+    assert await road.facts(later, "update-agreed") == []
 
 
 async def test_a_document_that_is_asked_back_is_frozen_until_all_have_refused(road):
@@ -381,6 +456,68 @@ async def test_what_the_office_destroyed_is_gone_here_too_and_the_recall_stays_t
     assert await road.facts(document, "recall-agreed") == [{"organ": OURS, "by": answer}]
     assert (await road.codes(document))[-1] == "status-reported"
     assert (OURS, "15") in await road.owed(document)
+
+
+@pytest.mark.parametrize("by_document", [False, True])
+@pytest.mark.parametrize(("code", "state"), [("15", "agreed"), ("16", "declined")])
+async def test_an_office_is_asked_for_its_own_copy_of_what_an_operator_purged_here_and_answers(
+    road, by_document, code, state
+):
+    document = await received(road)
+    await road.acts.purge(document, "lan", "hết hạn lưu")
+    if by_document:
+        named = (ResponseFor(FAR, "1/BTN-VP", "d-1"),)
+        recall = Business(type=1, reason="Ban hành sai")
+        await road.receive(document_file(document_id="d-2", response_for=named, business=recall))
+    else:
+        await asked_back(road, number="1/BTN-VP")
+    [told] = [each for each in road.offices[OFFICE].got if each.event.type == "recall.asked"]
+    assert told.event.data["about"] == document
+    assert await recalls(road, document) == {OURS: "asked"}
+    for word in ("06", "03"):
+        await refused(road.acts.report_status(OFFICE, document, word, ""), "purged", 410)
+    said = await road.acts.report_status(OFFICE, document, code, "Đã xử lý")
+    assert await road.acts.report_status(OFFICE, document, code, "Đã xử lý") == said
+    await road.run()
+    assert await recalls(road, document) == {OURS: state}
+    written = road.axis.held[-1][2].decode()
+    for words in (f"StatusCode>{code}<", "DocumentId>d-1<", "Code>1/BTN-VP<", f"OrganId>{FAR}<"):
+        assert words in written
+
+
+async def test_after_a_purge_a_refusal_may_still_turn_and_a_later_recall_is_answered_anew(road):
+    document = await received(road)
+    await asked_back(road)
+    await road.acts.report_status_once("k-1", OFFICE, document, "16", "Không")
+    await road.acts.purge(document, "lan", "hết hạn lưu")
+    road.clock.advance(minutes=2)
+    await asked_back(road, at=road.clock())
+    assert await recalls(road, document) == {OURS: "asked"}
+    await road.acts.report_status_once("k-2", OFFICE, document, "16", "Không")
+    assert await recalls(road, document) == {OURS: "declined"}
+    await road.acts.report_status_once("k-3", OFFICE, document, "15", "")
+    assert await recalls(road, document) == {OURS: "agreed"}
+
+
+async def test_a_repeated_answer_after_a_purge_does_not_speak_for_another_organ(road):
+    document = await received(road, OURS, ALSO_OURS)
+    await road.acts.purge(document, "lan", "hết hạn lưu")
+    await asked_back(road, to=FAR)
+    said = await road.acts.report_status(OFFICE, document, "15", "")
+    await road.later(hours=1)
+    assert await road.acts.report_status(OFFICE, document, "15", "") == said
+    assert await recalls(road, document) == {OURS: "agreed", ALSO_OURS: "asked"}
+    await road.acts.report_status(OFFICE, document, "15", "", ALSO_OURS)
+    assert await recalls(road, document) == {OURS: "agreed", ALSO_OURS: "agreed"}
+
+
+async def test_who_gave_it_back_is_not_asked_again(road):
+    document = await received(road)
+    await asked_back(road)
+    await road.acts.report_status(OFFICE, document, "15", "")
+    road.offices[OFFICE].got.clear()
+    again = await asked_back(road, at=road.clock() + dt.timedelta(minutes=1))
+    assert (await road.state(again), road.told()) == ("closed", [])
 
 
 async def test_a_second_recall_is_refused_anew_though_in_the_same_words(road):

@@ -13,8 +13,8 @@ from cryptography.x509.oid import NameOID
 from gateway.commands.evidence_export import export
 from gateway.config import SecrecySection
 from gateway.errors import GatewayError, Refused
-from gateway.journal import MessageFilter, PurgeLedger, SamePerson
-from gateway.model import Business, Kind, ResponseFor
+from gateway.journal import MessageFilter, Purged, PurgeLedger, SamePerson
+from gateway.model import Business, Kind, Organ, ResponseFor
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.incoming import Incoming
 from gateway.pipeline.purging import Purging
@@ -24,6 +24,7 @@ from gateway.states import Stage
 from gateway.trust import encrypted
 from mock_axis.pdf import draw
 from tests.pipeline.road import (
+    ALSO_FAR,
     FAR,
     NEIGHBOUR,
     NEIGHBOURS,
@@ -465,3 +466,108 @@ async def test_taking_a_held_suspect_back_purges_it(house):
     await road.recalls.ask(OFFICE, "recall-1", message_id, "Gửi nhầm", None)
     after = await road.message(message_id)
     assert (after.state, after.detail, after.purged_at) == ("rejected", None, road.clock())
+
+
+# --- recalls of what was rejected as a secret ---------------------------------------------------------------------
+
+
+async def refused_secret(house, document_id=f"{FAR},2026/03/01,7/BTN-VP"):
+    """One that came in, was rejected by a person, and is gone."""
+    message_id = await house.road.receive(document_file(OURS, document_id=document_id, subject=MARKED))
+    await house.acts.reject(message_id, LAN, "mật")
+    await house.road.run()
+    return message_id
+
+
+async def answers_of(road, message_id):
+    return [each for each in await road.owed(message_id) if each[1] != "02"]
+
+
+async def test_a_recall_of_a_rejected_secret_is_answered_15_and_told_to_no_office(house):
+    road = house.road
+    message_id = await refused_secret(house)
+    document_id = (await road.message(message_id)).document_id
+    asked = await road.receive(status_file(document_id, "13", FAR, number="7/BTN-VP"), kind=Kind.STATUS)
+    await road.later(days=2)
+    assert (await road.state(asked), road.told()) == ("closed", [])
+    assert await road.journal.deliveries(asked) == []
+    assert [each["about"] for each in await road.facts(asked, "recall-of-refused")] == [message_id]
+    assert await answers_of(road, message_id) == [(OURS, "15")]
+    assert [(row.organ, row.state) for row in await road.journal.recalls(message_id)] == [(OURS, "agreed")]
+    assert (await road.codes(message_id))[-2:] == ["recall-asked", "recall-agreed"]
+    written = road.axis.held[-1][2].decode()
+    assert [f"<edXML:{part}<" in written for part in ("StatusCode>15", f"DocumentId>{document_id}")] == [True, True]
+    assert (await road.journal.verify()).intact
+
+
+@pytest.mark.parametrize(
+    "named",
+    [{"document_id": f"{FAR},2026-03-01,7/BTN-VP"}, {"document_id": "another", "number": "7/btn-vp"}],
+    ids=["its DocumentId with dashes", "its number and date"],
+)
+async def test_a_rejected_secret_is_known_by_what_its_document_id_tells(house, named):
+    message_id = await refused_secret(house)
+    asked = await house.road.receive(status_file(code="13", sender=FAR, **named), kind=Kind.STATUS)
+    assert await house.road.state(asked) == "closed"
+    assert await answers_of(house.road, message_id) == [(OURS, "15")]
+
+
+async def test_a_stranger_who_names_a_rejected_secret_gets_no_answer_and_no_office_hears_either(house):
+    road = house.road
+    message_id = await refused_secret(house)
+    document_id = (await road.message(message_id)).document_id
+    asked = await road.receive(status_file(document_id, "13", ALSO_FAR), kind=Kind.STATUS)
+    await road.later(days=2)
+    assert (await road.state(asked), road.told(), await answers_of(road, message_id)) == ("closed", [], [])
+    assert (await road.facts(asked, "recall-of-refused"))[0]["finding"] == "not-the-sender"
+
+
+async def test_a_recalling_document_that_names_only_rejected_secrets_is_answered_for_each_organ_and_closed(house):
+    road = house.road
+    message_id = await refused_secret(house)
+    named = (ResponseFor(FAR, "7/BTN-VP", (await road.message(message_id)).document_id),)
+    recall = Business(type=1, reason="Ban hành sai")
+    asked = await road.receive(document_file(OURS, NEIGHBOUR, response_for=named, business=recall))
+    await road.later(hours=1)
+    assert (await stands(road, asked), road.told(), road.told(NEIGHBOURS)) == (("closed", None), [], [])
+    assert await answers_of(road, message_id) == [(OURS, "15"), (NEIGHBOUR, "15")]
+    assert (await road.facts(asked, "recall-of-refused"))[0]["about"] == message_id
+
+
+@pytest.mark.parametrize("kind", ["recall of two", "update", "a stranger's recall"])
+async def test_what_else_names_a_rejected_secret_is_for_two_persons_to_judge(house, kind):
+    road = house.road
+    message_id = await refused_secret(house)
+    document_id = (await road.message(message_id)).document_id
+    known = await road.receive(document_file(OURS, document_id="d-1"))
+    named = (ResponseFor(FAR, "7/BTN-VP", document_id), ResponseFor(FAR, "8/BTN-VP", "d-1"))
+    made = {
+        "recall of two": {"response_for": named, "business": Business(type=1, reason="x")},
+        "update": {"business": Business(type=2, document_id=document_id, reason="x")},
+        "a stranger's recall": {
+            "sender": Organ(ALSO_FAR, "Khác"),
+            "response_for": named[:1],
+            "business": Business(type=1, reason="x"),
+        },
+    }
+    asked = await road.receive(document_file(OURS, document_id="d-2", **made[kind]))
+    await road.later(hours=1)
+    assert await stands(road, asked) == ("confirmed", "secret-suspected")
+    assert road.told() == ["document.received"]
+    assert (await road.facts(asked, "suspected"))[0]["degrees"] == "names-refused"
+    assert (await road.journal.recalls(known), await answers_of(road, message_id)) == ([], [])
+    for person in (LAN, MINH):
+        await house.acts.release(asked, person, "không mật")
+    await road.later(minutes=1)
+    for _ in range(5):
+        await road.later(minutes=2)
+    assert await road.state(asked) == "closed"
+
+
+async def test_after_a_restored_backup_a_rejected_secret_is_still_known_as_one(house):
+    road = house.road
+    message_id = await road.receive(document_file(OURS, document_id="d-1", subject=MARKED))
+    line = Purged(message_id, road.clock(), "state-secret", None)
+    assert await road.journal.purges.again(line)
+    asked = await road.receive(status_file("d-1", "13", FAR), kind=Kind.STATUS)
+    assert "recall-of-refused" in await road.codes(asked)

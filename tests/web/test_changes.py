@@ -87,6 +87,17 @@ async def test_what_has_not_left_is_withdrawn(street):
     assert ([one["message_id"] for one in told["withdrawn"]], told["messages"]) == ([message_id], [])
 
 
+@pytest.mark.parametrize("said", [{"by": "status"}, {"by": "document"}, {"by": "document", "record": {"number": "16"}}])
+async def test_the_same_withdrawal_again_gets_the_same_answer(street, said):
+    message_id = (await (await street.ours.submit(record())).json())["message_id"]
+    first, again = await recall(street, message_id, **said), await recall(street, message_id, **said)
+    assert (first.status, again.status) == (202, 202), await again.text()
+    assert await first.json() == await again.json()
+    assert again.headers["Idempotency-Replayed"] == "true"
+    for different in ({"reason": "Khác", **said}, {"by": "document", "record": {"number": "17"}}):
+        assert (await recall(street, message_id, **different)).status == 422
+
+
 async def test_a_recall_by_a_document_is_a_document_of_type_1(street):
     message_id = await sent(street)
     said = {"number": "16", "notation": "STN-VP", "promulgation": {"date": "2026-03-02"}, "subject": "V/v thu hồi"}

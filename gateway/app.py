@@ -28,6 +28,7 @@ from gateway.outside.clamd import Clamd
 from gateway.outside.revocation import FetchedRevocation
 from gateway.pipeline import deadlines, heads, loops, reconcile, suspicion
 from gateway.pipeline.acts import Acts
+from gateway.pipeline.arrivals import Arrivals
 from gateway.pipeline.front_door import FrontDoor
 from gateway.pipeline.handing import Handing
 from gateway.pipeline.heads import Heads
@@ -92,6 +93,7 @@ class Gateway:
     partners: Partners
     router: Router
     runner: Runner
+    into: Incoming
     door: FrontDoor
     acts: Acts
     metrics: Metrics
@@ -165,7 +167,21 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         door = FrontDoor(intake, acts)
         kept = written_heads(settings, journal, keys, now)
         yield Gateway(
-            settings, journal, contents, partners, router, runner, door, acts, metrics, keys, kept, purging, now, fatal
+            settings,
+            journal,
+            contents,
+            partners,
+            router,
+            runner,
+            into,
+            door,
+            acts,
+            metrics,
+            keys,
+            kept,
+            purging,
+            now,
+            fatal,
         )
 
 
@@ -362,11 +378,14 @@ def _loops(gateway: Gateway) -> dict[str, Callable[[], Any]]:
     )
     found["heads"] = partial(loops.in_role, journal, "heads", node, gateway.heads.daily)
     for section in settings.axis:
+        partner = gateway.partners.axes[section.name]
+        arrivals = Arrivals(section.name, partner, journal, gateway.into, runner.fetching)
         poller = loops.Poller(
             section.name,
-            gateway.partners.axes[section.name],
+            partner,
             section.poll_seconds,
             journal,
+            arrivals,
             runner.nudge,
             settings.times,
         )

@@ -173,6 +173,8 @@ class Announced:
     sha256: str | None = None
     at: dt.datetime | None = None
     """When the axis took it, where its list tells that."""
+    at_hand: bool = False
+    """Its file came with the list: `fetch` asks nobody for it."""
 
 
 @dataclass(frozen=True, slots=True)

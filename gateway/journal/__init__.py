@@ -31,6 +31,7 @@ from gateway.journal.partners import EndpointRow, KeyRow
 from gateway.journal.purge_ledger import LedgerFault, PurgeLedger
 from gateway.journal.purges import Purged, SamePerson
 from gateway.journal.relations import Overdue, RecallRow, RelationRow
+from gateway.journal.work import announced
 
 __all__ = [
     "Answered",
@@ -66,5 +67,6 @@ __all__ = [
     "Stats",
     "StatusRow",
     "VerifyReport",
+    "announced",
     "twin_key",
 ]

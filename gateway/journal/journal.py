@@ -52,14 +52,15 @@ from gateway.journal.relations import Overdue, RecallRow, RelationRow
 from gateway.journal.rows import MICROSECOND, stamp, time
 from gateway.journal.sqlite import SqliteStore, Transaction, prepare
 from gateway.model import Content, Direction
-from gateway.ports import Announced
-from gateway.states import ContentRef, Delivery, Message, Numbered, Outcome, Stage, Work
+from gateway.states import ContentRef, Delivery, Message, NewMessage, Numbered, Outcome, Stage, Work
 
 Now = Callable[[], dt.datetime]
 OnBroken = Callable[[StorageBroken], None]
 
 _FEW = 100
 """Lines of a list that are entered without holding up the event loop."""
+_UNITS = 4
+"""Lines that one received with its file takes as long as."""
 
 
 class Journal:
@@ -164,17 +165,16 @@ class Journal:
         now = self._stamp()
         return await self._store.write(lambda tx: outcomes.wake(tx, message_id, now))
 
-    async def announce(
-        self, axis: str, items: Sequence[Announced], endpoint: str, *, start_at: dt.datetime | None = None
-    ) -> int:
-        """Note what an axis lists; the number of lines that are new. What it took before `start_at` is held."""
-        if not items:
-            return 0
+    async def announce(self, axis: str, born: Sequence[NewMessage]) -> Sequence[NewMessage]:
+        """Note what an axis lists, some of it received already; those that are new."""
+        if not born:
+            return []
         now = self._stamp()
-        lengthy = len(items) > _FEW
-        return await self._store.write(
-            lambda tx: work.announce(tx, axis, items, endpoint, now, start_at), lengthy=lengthy
-        )
+        lengthy = sum(_UNITS if new.then else 1 for new in born) > _FEW
+        entered = await self._store.write(lambda tx: work.announce(tx, axis, born, now), lengthy=lengthy)
+        for new in entered:
+            self._recent.born(new)
+        return entered
 
     # --- look-ups -----------------------------------------------------------------------------------------------
 
@@ -214,6 +214,12 @@ class Journal:
     async def confirmed_but_listed(self, axis: str, listed: Sequence[str]) -> list[tuple[str, bytes]]:
         """Of the axis ids `listed`, those confirmed there long ago, each with the receipt we gave."""
         return await self._store.read(lambda tx: lookups.confirmed_but_listed(tx, axis, listed))
+
+    async def unknown(self, axis: str, listed: Sequence[str]) -> set[str]:
+        """Of the axis ids `listed`, those never seen before."""
+        if not listed:
+            return set()
+        return await self._store.read(lambda tx: lookups.unknown(tx, axis, listed))
 
     async def rejected_but_listed(self, axis: str, listed: Sequence[str]) -> list[str]:
         """Of the axis ids `listed`, those rejected here before their bytes were taken."""

@@ -158,6 +158,19 @@ def confirmed_but_listed(tx: Transaction, axis: str, listed: Sequence[str]) -> l
     return [(row[0], row[1]) for row in found if row]
 
 
+_KNOWN = Query(
+    select(tables.message.c.number).where(
+        tables.message.c.direction == "in",
+        tables.message.c.axis == bindparam("axis"),
+        tables.message.c.axis_id == bindparam("axis_id"),
+    )
+)
+
+
+def unknown(tx: Transaction, axis: str, listed: Sequence[str]) -> set[str]:
+    return {axis_id for axis_id in listed if tx.one(_KNOWN, {"axis": axis, "axis_id": axis_id}) is None}
+
+
 _REJECTED_BUT_LISTED = Query(
     select(tables.message.c.axis_id).where(
         tables.message.c.direction == "in",

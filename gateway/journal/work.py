@@ -107,14 +107,13 @@ def apply(tx: Transaction, message_id: str, outcome: Outcome, who: str, expect: 
     return True
 
 
-def announce(
-    tx: Transaction, axis: str, items: Sequence[Announced], endpoint: str, now: int, start_at: dt.datetime | None
-) -> int:
-    born = (NewMessage(_announced(axis, item, endpoint, start_at)) for item in items)
-    return sum(insert(tx, new, f"axis:{axis}", now) for new in born)
+def announce(tx: Transaction, axis: str, born: Sequence[NewMessage], now: int) -> list[NewMessage]:
+    """Those that were not known before."""
+    return [new for new in born if insert(tx, new, f"axis:{axis}", now)]
 
 
-def _announced(axis: str, item: Announced, endpoint: str, start_at: dt.datetime | None) -> Message:
+def announced(axis: str, item: Announced, endpoint: str, start_at: dt.datetime | None = None) -> Message:
+    """What a line of an axis's list makes; held where the axis took it before `start_at`."""
     message_id = uuid.uuid4().hex
     return Message(
         message_id=message_id,

@@ -112,7 +112,7 @@ class DocumentsReceived:
         )
 
     async def _before_it(
-        self, message: Message, refs: list[ContentRef], concerned: Found, verdict: str
+        self, message: Message, refs: Sequence[ContentRef], concerned: Found, verdict: str
     ) -> Outcome | None:
         """What becomes of it because of what it concerns; None: it goes on.
 
@@ -124,7 +124,7 @@ class DocumentsReceived:
         return Outcome(Entry("waits-for-earlier"), due_in=later) if later else None
 
     async def _names_refused(
-        self, message: Message, refs: list[ContentRef], concerned: Found, verdict: str
+        self, message: Message, refs: Sequence[ContentRef], concerned: Found, verdict: str
     ) -> Outcome | None:
         if concerned.closes:
             facts: dict[str, str | int | None] = {"about": " ".join(concerned.refused), "signature": verdict}

@@ -100,19 +100,20 @@ class Incoming:
     # --- fetch ---------------------------------------------------------------------------------------------------
 
     async def fetch(self, work: Work) -> Outcome:
-        axis = self._partners.axis(work.message.axis)
         try:
-            return await self._fetch(work, axis)
+            return await self.received(work.message)
         except (Retryable, Rejection) as error:
             # Nothing was receipted, so nothing can be rejected: try again, and in the end ask a person.
-            if work.message.attempts >= axis.fetch_attempts and not isinstance(error, Unreachable):
+            attempts = self._partners.axis(work.message.axis).fetch_attempts
+            if work.message.attempts >= attempts and not isinstance(error, Unreachable):
                 raise NeedsOperator("fetch-failed", error.code) from error
             if isinstance(error, Rejection):
                 raise Retryable(error.code, error.message) from error
             raise
 
-    async def _fetch(self, work: Work, axis: AxisPartner) -> Outcome:
-        message = work.message
+    async def received(self, message: Message) -> Outcome:
+        """`message` with its file, taken from the axis; it need not be in the journal yet."""
+        axis = self._partners.axis(message.axis)
         assert message.axis_id is not None
         async with self._kept_or_erased() as stored:
             async with axis.driver.fetch(message.axis_id, message.kind) as fetched:
@@ -127,6 +128,12 @@ class Incoming:
         changes = {"size": content.size, "sha256": content.sha256, **seen.changes}
         effects: tuple[Effect, ...] = (ContentRef("edxml", content), *seen.refs, receipt)
         return Outcome(entry, state=State.RECEIVED, due_in=NOW, changes=changes, effects=effects)
+
+    async def discard(self, outcome: Outcome) -> None:
+        """Erase what was received for nothing."""
+        for effect in outcome.effects:
+            if isinstance(effect, ContentRef):
+                await self._contents.erase(effect.content)
 
     @contextlib.asynccontextmanager
     async def _kept_or_erased(self) -> AsyncIterator[list[Content]]:

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from gateway.errors import NeedsOperator
-from gateway.journal import Journal
+from gateway.journal import Journal, announced
 from gateway.model import LOCAL_AXIS, Kind
 from gateway.pipeline.outgoing import Packed, parcel_of
 from gateway.ports import Acceptance, Announced, AxisOrgan, Capabilities, Contents, Fetched, Finds, Parcel
-from gateway.states import Entry, KeepReceipt, Outcome
+from gateway.states import Entry, KeepReceipt, NewMessage, Outcome
 from gateway.trust import receipts
 from gateway.trust.keys import Keys
 
@@ -42,8 +42,8 @@ class LocalAxis:
         self._nudge = nudge
 
     async def send(self, parcel: Parcel) -> Acceptance:
-        announced = Announced(parcel.message_id, parcel.kind, parcel.sender, parcel.document_id)
-        await self._journal.announce(LOCAL_AXIS, [announced], endpoint="inside")
+        line = Announced(parcel.message_id, parcel.kind, parcel.sender, parcel.document_id)
+        await self._journal.announce(LOCAL_AXIS, [NewMessage(announced(LOCAL_AXIS, line, endpoint="inside"))])
         self._nudge()
         message = await self._journal.message(parcel.message_id)
         assert message is not None

@@ -15,6 +15,7 @@ import structlog
 from gateway.config import Settings, Times
 from gateway.errors import Busy, GatewayError, NeedsOperator, Rejection, Retryable, StorageBroken, Unreachable
 from gateway.journal import DiskContents, Journal
+from gateway.pipeline.arrivals import Arrivals
 from gateway.pipeline.directory import sync
 from gateway.pipeline.partners import AxisPartner
 from gateway.pipeline.runner import Runner
@@ -84,7 +85,7 @@ async def in_role(journal: Journal, role: str, node: str, loop: Callable[[], Awa
 
 
 class Poller:
-    """Lists what an axis has for us and enters it as announced; fetches nothing itself."""
+    """Lists what an axis has for us, for `Arrivals` to enter; asks for no file itself."""
 
     def __init__(
         self,
@@ -92,11 +93,13 @@ class Poller:
         axis: AxisPartner,
         seconds: float,
         journal: Journal,
+        arrivals: Arrivals,
         nudge: Callable[[], None],
         times: Times | None = None,
     ) -> None:
         self._name = name
         self._axis = axis
+        self._arrivals = arrivals
         self._seconds = seconds
         self._journal = journal
         self._nudge = nudge
@@ -135,9 +138,8 @@ class Poller:
 
     async def once(self) -> bool:
         """One page. True: there was something, so look again at once."""
-        endpoint = f"axis:{self._name}"
         items = await self._axis.driver.pending(PAGE, self._after)
-        new = await self._journal.announce(self._name, items, endpoint=endpoint, start_at=self._axis.start_at)
+        new = await self._arrivals.enter(items)
         listed = [item.axis_id for item in items]
         await self._confirm_again(listed)
         if items and isinstance(driver := self._axis.driver, TakesRefusals):

@@ -93,6 +93,10 @@ class Runner:
         """Stages whose breaker is open."""
         return frozenset(stage for stage, bugs in self._bugs.items() if bugs >= BUGS_IN_A_ROW)
 
+    def fetching(self) -> bool:
+        """Whether files are fetched at present."""
+        return Stage.FETCH not in self.paused and Stage.FETCH not in self.broken
+
     def nudge(self) -> None:
         """There may be work: look now instead of at the next idle tick."""
         self._nudged.set()

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 
+from gateway.journal import announced
 from gateway.journal.door import NewSubmission
 from gateway.model import Content, Direction, Kind
 from gateway.states import ContentRef, Delivery, Entry, Message, NewMessage, Outcome, State
@@ -53,6 +54,11 @@ def content(sha256="ab" * 32, size=3, place="x:1") -> Content:
 def new(a_message: Message, *, to=(ORGAN,), contents=()) -> NewMessage:
     deliveries = tuple(to_ if isinstance(to_, Delivery) else Delivery(to_) for to_ in to)
     return NewMessage(a_message, deliveries, tuple(ContentRef("attachment", one) for one in contents))
+
+
+def listed(axis, *items):
+    """What the lines of an axis's list make."""
+    return [NewMessage(announced(axis, item, f"axis:{axis}")) for item in items]
 
 
 def submission(*messages, key=None, office="so-thu-nghiem", fingerprint="f1") -> NewSubmission:

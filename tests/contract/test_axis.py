@@ -16,10 +16,10 @@ import pybase64
 import pytest
 
 from gateway.edxml.parse import read
-from gateway.errors import GatewayError, NeedsOperator, Rejection, Retryable, Unknown
+from gateway.errors import GatewayError, NeedsOperator, Rejection, Retryable, Unknown, Unreachable
 from gateway.journal import Journal
 from gateway.model import Direction, Kind
-from gateway.pipeline.loops import Poller
+from gateway.pipeline.arrivals import Arrivals
 from gateway.pipeline.partners import AxisPartner
 from gateway.ports import Finds, ListsSent, Parcel, TakesRefusals
 from gateway.trust.errors import SignatureInvalid
@@ -311,6 +311,13 @@ async def test_listing_and_fetching_consume_nothing(stand):
     assert await stand.receiver.pending(10) == first
 
 
+class Unasked:
+    """Nothing is taken of what waits, nor of what this test has no keys for."""
+
+    async def received(self, message):
+        raise Unreachable("not-now")
+
+
 async def test_a_listing_tells_when_the_axis_took_each_item_and_what_came_before_the_start_waits(stand, tmp_path):
     sent = dt.datetime.now(dt.UTC)
     await stand.sender.send(parcel())
@@ -319,7 +326,7 @@ async def test_a_listing_tells_when_the_axis_took_each_item_and_what_came_before
     for start_at, held in ((item.at + dt.timedelta(seconds=1), "before-start"), (item.at, None)):
         journal = await Journal.open(tmp_path / f"{held}.sqlite", now=lambda: sent)
         partner = AxisPartner(stand.receiver, "", "", None, "ignore", fetch_attempts=3, start_at=start_at)
-        await Poller("national", partner, 5.0, journal, lambda: None).once()
+        await Arrivals("national", partner, journal, Unasked(), lambda: True).enter([item])
         assert (await journal.find_by_axis_id(Direction.IN, "national", item.axis_id)).held == held
         await journal.close()
 

@@ -18,6 +18,7 @@ from tests.contract.journals import (
     at_state,
     claim_one,
     content,
+    listed,
     message,
     new,
     submission,
@@ -251,9 +252,12 @@ async def test_a_held_message_is_not_woken(journal):
 
 async def test_an_item_listed_twice_is_announced_once(journal):
     items = [Announced("ax-1", Kind.DOCUMENT, urgency=3), Announced("ax-2", Kind.STATUS)]
-    assert await journal.announce("national", items, "axis:national") == 2
-    assert await journal.announce("national", [*items, Announced("ax-3", Kind.DOCUMENT)], "axis:national") == 1
-    assert await journal.announce("provincial", items, "axis:provincial") == 2
+    assert len(await journal.announce("national", listed("national", *items))) == 2
+    again = listed("national", *items, Announced("ax-3", Kind.DOCUMENT))
+    assert await journal.announce("national", again) == again[2:]
+    assert len(await journal.announce("provincial", listed("provincial", *items))) == 2
+    assert await journal.unknown("national", ["ax-1", "ax-2", "ax-3", "ax-4"]) == {"ax-4"}
+    assert await journal.unknown("provincial", ["ax-3"]) == {"ax-3"}
     works = await journal.claim("node-1", 10, LEASE)
     assert {work.message.state for work in works} == {State.ANNOUNCED}
     assert works[0].message.axis_id == "ax-1"

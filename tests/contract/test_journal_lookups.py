@@ -32,6 +32,7 @@ from tests.contract.journals import (
     at_state,
     claim_one,
     content,
+    listed,
     message,
     new,
     submission,
@@ -236,14 +237,15 @@ async def test_a_receipt_is_kept_byte_for_byte_and_once(journal):
 
 
 async def test_a_confirmed_item_still_listed_is_found_with_the_receipt_it_got(journal):
-    await journal.announce("national", [Announced("ax-1", Kind.DOCUMENT), Announced("ax-2", Kind.STATUS)], "e")
+    lines = Announced("ax-1", Kind.DOCUMENT), Announced("ax-2", Kind.STATUS)
+    await journal.announce("national", listed("national", *lines))
     ids = {axis_id: await by_axis_id(journal, axis_id) for axis_id in ("ax-1", "ax-2")}
     receipt = KeepReceipt("r", "gateway-received", given=True, body=b"<r/>")
     for found in ids.values():
         await journal.apply(found.message_id, to(State.RECEIVED, effects=(receipt,)), who="test")
     await journal.apply(ids["ax-1"].message_id, to(State.CONFIRMED), who="test")
-    listed = ["ax-1", "ax-2", "ax-3"]
-    assert await journal.confirmed_but_listed("national", listed) == [("ax-1", b"<r/>")]
+    seen = ["ax-1", "ax-2", "ax-3"]
+    assert await journal.confirmed_but_listed("national", seen) == [("ax-1", b"<r/>")]
 
 
 async def by_axis_id(journal, axis_id):
@@ -456,7 +458,7 @@ async def test_a_key_opens_its_office_until_it_is_revoked(journal, clock):
 
 async def test_figures_count_what_waits_what_is_held_and_what_is_owed(journal, clock):
     await accepted(journal)
-    await journal.announce("national", [Announced("ax-1", Kind.DOCUMENT)], "axis:national")
+    await journal.announce("national", listed("national", Announced("ax-1", Kind.DOCUMENT)))
     owed = await by_axis_id(journal, "ax-1")
     await journal.apply(owed.message_id, to(State.RECEIVED), who="test")
     held = await accepted(journal)

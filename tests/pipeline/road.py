@@ -18,6 +18,7 @@ from gateway.journal import DiskContents, Journal
 from gateway.metrics import Metrics
 from gateway.model import LOCAL_AXIS, Attachment, Content, Direction, Document, Kind, Organ, ResponseFor, Status
 from gateway.pipeline.acts import Acts
+from gateway.pipeline.arrivals import Arrivals
 from gateway.pipeline.handing import Handing
 from gateway.pipeline.incoming import Incoming
 from gateway.pipeline.intake import Intake
@@ -81,7 +82,7 @@ class Road:
         )
         router = Router(configured.office, configured.route)
         out = Outgoing(journal, contents, self.partners, configured, clock)
-        into = Incoming(journal, contents, self.partners, router, configured, clock)
+        self.into = into = Incoming(journal, contents, self.partners, router, configured, clock)
         self.stages = dict(app._stages(out, into, Handing(journal, contents, self.partners, clock)))
         self.runner = Runner(
             journal,
@@ -94,7 +95,9 @@ class Road:
         self.acts = Acts(journal, clock, self._nudge, router.office_of)
         self.recalls = Recalls(journal, configured, clock, self._nudge)
         self.intake = Intake(configured, journal, contents, router, clock, accepted=self._nudge, pack=out.packed)
-        self.poller = Poller("national", self.partners.axes["national"], 5.0, journal, self._nudge)
+        national = self.partners.axes["national"]
+        arrivals = Arrivals("national", national, journal, into, self.runner.fetching)
+        self.poller = Poller("national", national, 5.0, journal, arrivals, self._nudge)
 
     def _nudge(self):
         self.runner.nudge()

@@ -138,6 +138,7 @@ class SoapAxis:
                 size=item.Size,
                 sha256=item.Sha256,
                 at=_moment(item.AcceptedAt),
+                at_hand=item.AxisId in inlined,
             )
             for item in reply.Pending[:limit]
         ]

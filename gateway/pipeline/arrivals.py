@@ -1,0 +1,77 @@
+"""Enters what an axis lists: announced, to be fetched; or received at once, where its file came with the list.
+
+What cannot be received here is entered as announced: its own stage meets the difficulty again, counts and tells it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from gateway.journal import Journal, announced
+from gateway.pipeline.partners import AxisPartner
+from gateway.ports import Announced
+from gateway.states import Message, NewMessage, Outcome
+
+AT_ONCE = 32
+"""Files taken side by side: they share the waits for the disk."""
+
+
+class Receives(Protocol):
+    async def received(self, message: Message) -> Outcome: ...
+
+    async def discard(self, outcome: Outcome) -> None: ...
+
+
+class Arrivals:
+    """Of one axis."""
+
+    def __init__(
+        self,
+        name: str,
+        axis: AxisPartner,
+        journal: Journal,
+        receives: Receives,
+        fetching: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`fetching` says whether files are taken at present: not while the disk is nearly full."""
+        self._name, self._axis = name, axis
+        self._journal, self._receives, self._fetching = journal, receives, fetching
+        self._entered: set[str] = set()
+        """Axis ids of the page before: an item stays listed until it is confirmed."""
+
+    async def enter(self, items: Sequence[Announced]) -> int:
+        """How many are new."""
+        fresh = [item for item in items if item.axis_id not in self._entered]
+        unknown = await self._journal.unknown(self._name, [item.axis_id for item in fresh])
+        endpoint, entered = f"axis:{self._name}", 0
+        for start in range(0, len(fresh), AT_ONCE):
+            lines = fresh[start : start + AT_ONCE]
+            born = [
+                self._born(announced(self._name, item, endpoint, self._axis.start_at), item.at_hand)
+                for item in lines
+                if item.axis_id in unknown
+            ]
+            entered += await self._kept(await asyncio.gather(*born))
+        self._entered = {item.axis_id for item in items}
+        return entered
+
+    async def _born(self, message: Message, at_hand: bool) -> NewMessage:
+        new = NewMessage(message)
+        if not at_hand or message.held is not None or not self._fetching():
+            return new
+        try:
+            return replace(new, then=await self._receives.received(message))
+        except Exception:  # noqa: BLE001 - the stage's runner knows what each error means
+            return new
+
+    async def _kept(self, born: Sequence[NewMessage]) -> int:
+        """Enter them; of what turns out to be known after all the bytes are dropped again."""
+        entered = await self._journal.announce(self._name, born)
+        new = {each.message.message_id for each in entered}
+        for each in born:
+            if each.then is not None and each.message.message_id not in new:
+                await self._receives.discard(each.then)
+        return len(entered)

@@ -10,7 +10,6 @@ _VI: Mapping[str, str] = {
     # unreadable
     "base64-bad": "phần base64 của tệp đính kèm có ký tự lạ hoặc bị nối thêm",
     "base64-truncated": "phần base64 của tệp đính kèm bị cắt ngang",
-    "business-type": "dạng edXML cũ chỉ có văn bản mới, không có thu hồi, cập nhật, thay thế",
     "depth": "các phần tử lồng nhau quá sâu",
     "dtd": "tệp có khai báo DTD, không được phép đọc",
     "encoding": "bảng mã không phải UTF-8 hoặc UTF-16",

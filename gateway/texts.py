@@ -325,6 +325,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The pieces of the file are not numbered one by one from 0.",
     ),
     "piece-too-large": ("Mỗi phần của tệp tối đa {limit} byte.", "A piece has at most {limit} bytes."),
+    "changes-not-taken": (
+        "Hãy thu hồi, cập nhật, thay thế qua API.",
+        "Recall, update and replace by the office API.",
+    ),
     "statuses-not-taken": ("Hãy báo trạng thái qua API.", "Report statuses by the office API."),
     # --- statuses
     "not-a-document": ("Chỉ báo trạng thái cho văn bản.", "Statuses are about documents."),

@@ -152,7 +152,7 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         into = Incoming(journal, contents, partners, router, settings, now, pdfs, scanning)
         runner = Runner(
             journal,
-            _stages(out, into, Handing(journal, contents, partners, now)),
+            _stages(out, into, Handing(journal, contents, partners, now, as_they_came=settings.as_they_came)),
             partial(_rejected, out, into),
             settings,
             metrics,

@@ -43,6 +43,7 @@ _VI: Mapping[str, str] = {
     "trace-without-organ": "dấu vết không ghi mã cơ quan",
     "type-mislabelled": "nội dung không đúng loại đã khai",
     "zip-bomb": "tệp nén bung ra lớn bất thường, không mở",
+    "zip-entry-differs": "tệp zip chứa một tệp khác loại với tên tệp đính kèm",
     "zip-damaged": "tệp nén bị hỏng, không mở được",
 }
 

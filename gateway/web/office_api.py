@@ -45,7 +45,7 @@ def office_app(
     """The application behind the offices' listener."""
     offices = frozenset(office.name for office in settings.office)
     documents = Documents(door, journal, settings)
-    inbox = Inbox(journal, contents, acts, settings.limits.record_bytes)
+    inbox = Inbox(journal, contents, acts, settings.limits.record_bytes, settings.as_they_came)
     rates = Rates(settings.limits.requests_per_second, settings.limits.requests_burst)
     keys = Keys(journal.office_of_key, offices, rates)
     soap = OfficeSoap(door, changes, documents, inbox, contents, keys, settings)

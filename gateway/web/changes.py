@@ -98,8 +98,9 @@ class ChangeRoutes:
         return await self._hand_in(request, self._changes.replace)
 
     async def _hand_in(self, request: web.Request, act: Callable[..., Awaitable[Submitted]]) -> web.Response:
-        office, key, message_id = request[OFFICE], _key(request), request.match_info["message_id"]
-        await self._changes.own(office, message_id)  # a stranger's body is not read
+        office, message_id = request[OFFICE], request.match_info["message_id"]
+        await self._changes.own(office, message_id)  # a stranger is told nothing, and its body is not read
+        key = _key(request)
         with self._documents.one_upload(request[KEY_DIGEST]):
             submission = Submission(request, record_limit=self._body_limit)
             record = await submission.record()
@@ -108,8 +109,9 @@ class ChangeRoutes:
         return json_answer(accepted, status=202, headers=_headers(accepted.message_id, repeated=submitted.repeated))
 
     async def recall(self, request: web.Request) -> web.Response:
-        office, key, message_id = request[OFFICE], _key(request), request.match_info["message_id"]
+        office, message_id = request[OFFICE], request.match_info["message_id"]
         documents = await self._changes.own(office, message_id)
+        key = _key(request)
         if media_type(request) == "multipart/form-data":
             with self._documents.one_upload(request[KEY_DIGEST]):
                 submission = Submission(request, record_limit=self._body_limit)

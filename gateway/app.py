@@ -29,6 +29,7 @@ from gateway.outside.revocation import FetchedRevocation
 from gateway.pipeline import deadlines, heads, loops, reconcile, suspicion
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.arrivals import Arrivals
+from gateway.pipeline.changes import Changes
 from gateway.pipeline.front_door import FrontDoor
 from gateway.pipeline.handing import Handing
 from gateway.pipeline.heads import Heads
@@ -153,7 +154,7 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         into = Incoming(journal, contents, partners, router, settings, now, pdfs, scanning)
         runner = Runner(
             journal,
-            _stages(out, into, Handing(journal, contents, partners, now)),
+            _stages(out, into, Handing(journal, contents, partners, now, as_they_came=settings.as_they_came)),
             partial(_rejected, out, into),
             settings,
             metrics,
@@ -164,7 +165,7 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         intake = Intake(
             settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs, scanning=scanning, pack=out.packed
         )
-        door = FrontDoor(intake, acts)
+        door = FrontDoor(intake, acts, Changes(Recalls(journal, settings, now, nudge), intake, journal))
         kept = written_heads(settings, journal, keys, now)
         yield Gateway(
             settings,
@@ -331,8 +332,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     """The gateway at work. Wait for `Running.ended`: it never ends but by a fault that must end the process."""
     async with built(settings) as gateway, contextlib.AsyncExitStack() as stack:
         await gateway.purging.replay()  # before anybody can ask: a restored backup may hold what was purged
-        recalls = Recalls(gateway.journal, settings, gateway.now, gateway.runner.nudge)
-        api = office_app(gateway.door, gateway.journal, gateway.contents, settings, gateway.acts, recalls)
+        door = gateway.door
+        api = office_app(door, gateway.journal, gateway.contents, settings, gateway.acts, door.changes)
         operators = operators_app(
             gateway.metrics,
             **watched(

@@ -392,6 +392,41 @@ class StatusDoor(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of a recall, the same for the same key for ever."""
+
+    messages: tuple[Mapping[str, Any], ...]
+    """Per message that asks for the document: message_id, axis, organs."""
+    withdrawn: tuple[Mapping[str, Any], ...] = ()
+    """The same of each message that had not left, and never will."""
+    repeated: bool = False
+
+
+@runtime_checkable
+class ChangeDoor(Protocol):
+    """A door at which a document that the office handed in is recalled, updated or replaced.
+
+    `message_id` is any message of that document. All raise `Refused` or `Busy`, and `GatewayError("not-found")` for
+    what the office never handed in.
+    """
+
+    async def recall(
+        self, office: str, key: str, message_id: str, request: Mapping[str, Any], uploads: AsyncIterator[Upload]
+    ) -> Asked:
+        """`request`: the office API's `RecallRequest`; `uploads`: the files of its `record`, where that has any."""
+
+    async def update(
+        self, office: str, key: str, message_id: str, record: Mapping[str, Any], uploads: AsyncIterator[Upload]
+    ) -> Submitted:
+        """By a document: `record` says what is new, and what it leaves out follows from the earlier one."""
+
+    async def replace(
+        self, office: str, key: str, message_id: str, record: Mapping[str, Any], uploads: AsyncIterator[Upload]
+    ) -> Submitted:
+        """As `update`."""
+
+
 def _in_english(problem: Problem) -> str:
     return problem.message
 

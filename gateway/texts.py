@@ -205,6 +205,15 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Tệp đính kèm là một tệp zip chỉ chứa một tệp nhưng không mang tên .zip.",
         "The attachment is a zip with one file in it, under a name that does not say so.",
     ),
+    "zip-bomb": (
+        "Tệp nén bung ra lớn bất thường; được giữ nguyên.",
+        "The zip holds far more than its size says; it stays as it came.",
+    ),
+    "zip-damaged": ("Tệp nén bị hỏng; được giữ nguyên.", "The zip is damaged; it stays as it came."),
+    "zip-entry-differs": (
+        "Tệp zip chứa một tệp khác loại với tên tệp đính kèm; được giữ nguyên.",
+        "The zip holds another kind of file than the attachment's name says; it stays as it came.",
+    ),
     "size-differs": ("Kích thước khác với khai báo.", "The size is not the one declared."),
     "digest-differs": ("SHA-256 khác với khai báo.", "The SHA-256 is not the one declared."),
     "no-attachment": ("Văn bản không có tệp đính kèm.", "The document has no attachment."),
@@ -325,6 +334,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The pieces of the file are not numbered one by one from 0.",
     ),
     "piece-too-large": ("Mỗi phần của tệp tối đa {limit} byte.", "A piece has at most {limit} bytes."),
+    "changes-not-taken": (
+        "Hãy thu hồi, cập nhật, thay thế qua API.",
+        "Recall, update and replace by the office API.",
+    ),
     "statuses-not-taken": ("Hãy báo trạng thái qua API.", "Report statuses by the office API."),
     # --- statuses
     "not-a-document": ("Chỉ báo trạng thái cho văn bản.", "Statuses are about documents."),

@@ -16,8 +16,8 @@ from mock_axis import faults as fault_rules
 from mock_axis import pki as throw_away
 from mock_axis.agencies import Habits
 from mock_axis.bench import bench
+from mock_axis.calls import Switches
 from mock_axis.demo import demo
-from mock_axis.operations import Switches
 from mock_axis.simulator import MockAxis
 
 __all__ = ["bench", "demo", "mock_axis"]

@@ -17,9 +17,10 @@ from lxml import etree
 
 import schemas
 from mock_axis import keys, soap, wssecurity, xmlsig
+from mock_axis.calls import Answer, Call
 from mock_axis.faults import Faults, Rule
 from mock_axis.keys import Key, KeyRing, Trust
-from mock_axis.operations import Answer, Call, Operations
+from mock_axis.operations import Operations
 from mock_axis.soap import AxisFault, Binding
 from mock_axis.wssecurity import Stale
 from mock_axis.xmlsig import BadSignature, NotXml
@@ -183,7 +184,7 @@ class Server:
         answer = reply.answer
         if answer.pieces is None:
             return soap.Outgoing(XML, reply.envelope)
-        xop = self._operations.switches.xop
+        xop = self._operations.xop
         return soap.with_file(reply.envelope, answer.content_id, answer.size, answer.pieces, xop=xop)
 
 

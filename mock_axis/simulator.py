@@ -19,11 +19,12 @@ from aiohttp import web
 
 from mock_axis import pki, vxp, wssecurity
 from mock_axis.agencies import Agencies, Habits
+from mock_axis.calls import Desk, Switches
 from mock_axis.control import Control
 from mock_axis.faults import Faults
 from mock_axis.keys import Key, KeyRing, Trust, load_key
 from mock_axis.mailbox import Mailbox
-from mock_axis.operations import Operations, Switches
+from mock_axis.operations import Operations
 from mock_axis.pki import Pki
 from mock_axis.server import Server
 from mock_axis.vxp import Vxp
@@ -69,8 +70,10 @@ class MockAxis:
             pki.AGENCIES, self.pki.agency_keys, trust, self.mailbox, self.habits, self.now, self._delivery
         )
         self.operations = Operations(
-            pki.AXIS, self.mailbox, ring, trust, self.agencies, self.faults, self.switches, self.now,
-            self._stranger,
+            Desk(
+                pki.AXIS, self.mailbox, ring, trust, self.agencies, self.faults, self.switches, self.now,
+                self._stranger,
+            )
         )  # fmt: skip
         server = Server(self.operations, ring, trust, self.faults, self.pki.strangers, self.now)
         port, control_port = self._ports
@@ -99,7 +102,7 @@ class MockAxis:
         return load_key(self.pki.strangers / "stranger.key.pem")
 
     def _delivery(self, now: dt.datetime) -> tuple[float, int]:
-        return self.operations.delivery(now)
+        return self.operations.taking.delivery(now)
 
     async def _listen(self, app: web.Application, port: int, context: ssl.SSLContext | None) -> str:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)

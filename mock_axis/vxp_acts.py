@@ -144,7 +144,7 @@ class Acts:
             raise VxpRefused("22", "from or messagetype differs from the file")
         if not self._trust.parties[call.system].speaks_for(sender):
             raise VxpRefused("19", f"{sender} is not registered to the system")
-        routing = self._operations.route(read, now)
+        routing = self._operations.taking.route(read, now)
         content = (
             await asyncio.to_thread(self._box.store.adopt, upload.content)
             if isinstance(upload.content, Path)

@@ -107,9 +107,10 @@ class FakeAxis:
         from lxml import etree
 
         found = []
-        for each in etree.fromstring(data).iter("{*}Attachment"):
-            raw = base64.b64decode(each.findtext("{*}ContentTransferEncoded"))
-            cid = each.findtext("{*}ContentId").removeprefix("cid:")
+        for each in etree.fromstring(data).iter("{*}Attachment", "{*}edXMLAttachment"):
+            encoded, cid = ("Value", "ContentID") if "edXMLA" in each.tag else ("ContentTransferEncoded", "ContentId")
+            raw = base64.b64decode(each.findtext(f"{{*}}{encoded}"))
+            cid = each.findtext(f"{{*}}{cid}").removeprefix("cid:")
             found.append((cid, hashlib.sha256(raw).hexdigest()))
         return tuple(found)
 

@@ -82,6 +82,8 @@ class AxisSection(_Section):
     directory: Literal["enforce", "warn", "off"] = "warn"
     """Receivers that the axis's organ directory does not list, or lists as closed: refuse them, warn of them, or do not
     copy the directory at all. Nothing is judged before it was copied the first time."""
+    unwrap_zips: bool = True
+    """Whether it gets the one file in a zip that some products wrap around an attachment, instead of that zip."""
     limits: FileLimits = FileLimits()
     options: Mapping[str, Any] = Field(default_factory=dict)
     """As the driver wants them, see below."""
@@ -99,6 +101,8 @@ class OfficeSection(_Section):
     pdf_signatures: Literal["require", "warn", "off"] = "warn"
     """What it asks of signatures in PDFs, sent and received: `require` a person's and then the organisation's, `warn` of
     what is missing, or `off`: do not look."""
+    unwrap_zips: bool = True
+    """Whether it gets the one file in a zip that some products wrap around an attachment, instead of that zip."""
     limits: FileLimits = FileLimits()
     options: Mapping[str, Any] = Field(default_factory=dict)
     """As the adapter wants them, see below."""
@@ -326,6 +330,11 @@ class Settings(BaseSettings):
     axis: tuple[AxisSection, ...] = ()
     office: tuple[OfficeSection, ...] = ()
     route: tuple[RouteSection, ...] = ()
+
+    @property
+    def as_they_came(self) -> frozenset[str]:
+        """Offices that want a zip around one file as it is."""
+        return frozenset(office.name for office in self.office if not office.unwrap_zips)
 
     @classmethod
     def settings_customise_sources(

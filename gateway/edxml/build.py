@@ -34,6 +34,7 @@ __all__ = [
     "Piece",
     "SignedParts",
     "base64_chunks",
+    "business",
     "document_header",
     "pack_document",
     "pack_status",
@@ -80,6 +81,11 @@ def status_header(status: Status) -> bytes:
     return _alone(_status_header(status))
 
 
+def business(document: Document) -> bytes:
+    """`Bussiness` in exclusive C14N. As `document_header`."""
+    return _alone(_business(document.business))
+
+
 def pack_document(
     document: Document, *, sign: Callable[[SignedParts], bytes], now: dt.datetime | None = None
 ) -> tuple[Piece, ...]:
@@ -88,18 +94,18 @@ def pack_document(
     Every attachment must have its content. Raises `EdxmlError("control-character")`.
     """
     header, manifest = _document_header(document), _manifest(document.attachments)
-    business = _business(document.business)
+    change = _business(document.business)
     held = [(attachment, _content_of(attachment)) for attachment in document.attachments]
     signature = sign(
         SignedParts(
             _alone(header),
             _alone(manifest),
             tuple((a.content_id, encoded.content.sha256) for a, encoded in held),
-            _alone(business) if document.business.type else None,
+            _alone(change) if document.business.type else None,
         )
     )
     head = (
-        f"{_OPENING}{header}{_traces(document, business, now)}",
+        f"{_OPENING}{header}{_traces(document, change, now)}",
         f"</edXML:edXMLHeader><edXML:edXMLBody>{manifest}</edXML:edXMLBody></edXML:edXMLEnvelope>",
     )
     pieces: list[Piece] = []
@@ -270,19 +276,19 @@ def _status_header(status: Status) -> str:
     )
 
 
-def _traces(document: Document, business: str, now: dt.datetime | None) -> str:
+def _traces(document: Document, change: str, now: dt.datetime | None) -> str:
     traces = document.traces or (TraceHeader(document.sender.code, values.write_moment(now) if now else ""),)
     return _branch(
         "TraceHeaderList",
         *(_branch("TraceHeader", _leaf("OrganId", t.organ), _leaf("Timestamp", t.timestamp)) for t in traces),
-        business,
+        change,
     )
 
 
-def _business(business: Business) -> str:
+def _business(of: Business) -> str:
     changes = (
         _branch("Receiver", _leaf("OrganId", change.organ), _leaf("ReceiverType", int(change.added)))
-        for change in business.receiver_changes
+        for change in of.receiver_changes
     )
     replaced = (
         _branch(
@@ -290,22 +296,22 @@ def _business(business: Business) -> str:
             _leaf("DocumentId", old.document_id),
             _branch("OrganIdList", _leaves("OrganId", old.organs)),
         )
-        for old in business.replacements
+        for old in of.replacements
     )
     return _branch(
         "Bussiness",
-        _leaf("DocumentId", business.document_id),
-        _leaf("BussinessDocType", business.type),
-        _leaf("BussinessDocReason", business.reason),
+        _leaf("DocumentId", of.document_id),
+        _leaf("BussinessDocType", of.type),
+        _leaf("BussinessDocReason", of.reason),
         _branch(
             "BussinessDocumentInfo",
-            _leaf("DocumentInfo", _flag(business.document_changed)),
-            _leaf("DocumentReceiver", _flag(business.receivers_changed)),
+            _leaf("DocumentInfo", _flag(of.document_changed)),
+            _leaf("DocumentReceiver", _flag(of.receivers_changed)),
             _branch("ReceiverList", *changes),
         ),
         _branch("ReplacementInfoList", *replaced),
-        _staff(business.staff),
-        _leaf("Paper", business.paper),
+        _staff(of.staff),
+        _leaf("Paper", of.paper),
     )
 
 

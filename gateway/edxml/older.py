@@ -2,7 +2,8 @@
 
 It is today's header in a SOAP 1.1 envelope, with dates as dd/MM/yyyy, and with every element in its place even where
 nothing is known: its checkers demand them. Attachments stand in the same file (`edXMLAttachment`), the variant that
-needs no MIME around it. The form has no place for our edXML signature; what vouches for such a file is the transport.
+needs no MIME around it. What makes a document a recall, an update or a replacement stands in `TraceHeaderList` as today:
+its programs read it there, and under today's spelling, though one of them writes `Business`. The form has no place for our edXML signature; what vouches for such a file is the transport.
 Reading is `parse`'s, which takes every form.
 """
 
@@ -16,7 +17,7 @@ from lxml import etree
 from gateway.edxml import build, values
 from gateway.edxml.findings import EdxmlError
 from gateway.edxml.recipe import Encoded, Literal, Piece
-from gateway.model import Attachment, Document, Status, TraceHeader
+from gateway.model import Attachment, Business, Document, Status, TraceHeader
 from schemas import EDXML_NAMESPACE
 
 NAMESPACE = "http://www.e-doc.vn/Schema/"
@@ -50,14 +51,13 @@ _MOMENTS = frozenset({"Timestamp"})
 def pack_document(document: Document, *, now: dt.datetime | None = None) -> tuple[Piece, ...]:
     """The recipe of the file. Every attachment must have its content.
 
-    Raises `EdxmlError`: `control-character`, or `business-type` for a recall, update or replacement.
+    Raises `EdxmlError("control-character")`.
     """
-    if document.business.type:
-        raise EdxmlError("business-type", "the older form knows new documents only")
     header = _renamed(build.document_header(document))
     _complete(header)
     traces = document.traces or (TraceHeader(document.sender.code, values.write_moment(now) if now else ""),)
-    envelope = _envelope(header, traces)
+    change = _renamed(build.business(document)) if document.business != Business() else None
+    envelope = _envelope(header, traces, change)
     body = etree.SubElement(envelope, _q(_SOAP, "Body"))
     manifest = etree.SubElement(body, _q(NAMESPACE, "Manifest"))
     for attachment in document.attachments:
@@ -89,9 +89,9 @@ def _leaf(parent: etree._Element, name: str, text: str) -> None:
     etree.SubElement(parent, _q(NAMESPACE, name)).text = text or None
 
 
-def _renamed(header: bytes) -> etree._Element:
-    """The same header in the older namespace, its dates day first."""
-    old = etree.fromstring(header)
+def _renamed(element: bytes) -> etree._Element:
+    """The same element in the older namespace, its dates day first."""
+    old = etree.fromstring(element)
     return _copy(old, None)
 
 
@@ -131,7 +131,9 @@ def _complete(header: etree._Element) -> None:
         place = header.index(found[-1]) + 1
 
 
-def _envelope(header: etree._Element, traces: Sequence[TraceHeader]) -> etree._Element:
+def _envelope(
+    header: etree._Element, traces: Sequence[TraceHeader], change: etree._Element | None = None
+) -> etree._Element:
     envelope = etree.Element(_q(_SOAP, "Envelope"), nsmap=_NAMES)
     top = etree.SubElement(envelope, _q(_SOAP, "Header"))
     top.append(header)
@@ -140,6 +142,8 @@ def _envelope(header: etree._Element, traces: Sequence[TraceHeader]) -> etree._E
         line = etree.SubElement(listed, _q(NAMESPACE, "TraceHeader"))
         _leaf(line, "OrganId", trace.organ)
         _leaf(line, "Timestamp", _day_first(trace.timestamp))
+    if change is not None:
+        listed.append(change)
     etree.SubElement(top, _q(NAMESPACE, "ErrorList"))
     return envelope
 

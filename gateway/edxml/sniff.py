@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from gateway.edxml.findings import EdxmlError
@@ -112,6 +113,10 @@ class Wrapped:
     entry: zipfile.ZipInfo
     limit: int
 
+    def suits(self, name: str) -> bool:
+        """Whether it is called the same kind of file as the attachment. All else of its own name counts for nothing."""
+        return _suffix(self.entry.filename) == _suffix(name)
+
     def chunks(self) -> Iterator[bytes]:
         """Raises `EdxmlError`: `zip-bomb` past the limits, `zip-damaged`."""
         size = 0
@@ -143,6 +148,10 @@ def unwrap(file: BinaryIO, name: str, *, limit: int = 512 << 20) -> Wrapped | No
         return None
     _refuse_bomb(entry.file_size, entry.compress_size, limit)
     return Wrapped(archive, entry, limit)
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).suffix.lower()
 
 
 def _has_one_entry(file: BinaryIO) -> bool:

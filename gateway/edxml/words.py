@@ -10,7 +10,6 @@ _VI: Mapping[str, str] = {
     # unreadable
     "base64-bad": "phần base64 của tệp đính kèm có ký tự lạ hoặc bị nối thêm",
     "base64-truncated": "phần base64 của tệp đính kèm bị cắt ngang",
-    "business-type": "dạng edXML cũ chỉ có văn bản mới, không có thu hồi, cập nhật, thay thế",
     "depth": "các phần tử lồng nhau quá sâu",
     "dtd": "tệp có khai báo DTD, không được phép đọc",
     "encoding": "bảng mã không phải UTF-8 hoặc UTF-16",
@@ -44,6 +43,7 @@ _VI: Mapping[str, str] = {
     "trace-without-organ": "dấu vết không ghi mã cơ quan",
     "type-mislabelled": "nội dung không đúng loại đã khai",
     "zip-bomb": "tệp nén bung ra lớn bất thường, không mở",
+    "zip-entry-differs": "tệp zip chứa một tệp khác loại với tên tệp đính kèm",
     "zip-damaged": "tệp nén bị hỏng, không mở được",
 }
 

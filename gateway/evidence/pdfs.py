@@ -8,6 +8,7 @@ CA certificates at hand the PDFs are examined again, in child processes, with th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import re
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from gateway.edxml import sniff
 from gateway.edxml.parse import AttachmentData, EdxmlError, Splitter
 from gateway.evidence import bundle as zipped
 from gateway.evidence.bundle import DOCUMENT, MOST_BYTES, PDFS, REVOCATION, Bundle
@@ -135,10 +137,26 @@ def _attachments(bundle: Bundle, folder: Path) -> dict[str, Path]:
                     path = files.setdefault(f"attachments[{event.index}]", folder / f"{event.index}.pdf")
                     with path.open("ab") as file:
                         file.write(event.data)
-        splitter.close()
+        parsed = splitter.close()
+        for index, each in enumerate(parsed.attachments):
+            if (field := f"attachments[{index}]") in files:
+                _unwrap(files[field], each.name)
     except (EdxmlError, zipped.Unreadable):
         return {}
     return files
+
+
+def _unwrap(path: Path, name: str) -> None:
+    """What was examined of a zip that only wrapped a file was that file (`gateway.pipeline.unwrapping`)."""
+    with path.open("rb") as file, contextlib.suppress(EdxmlError):
+        wrapped = sniff.unwrap(file, name, limit=MOST_BYTES)
+        if wrapped is None or not wrapped.suits(name):
+            return
+        inside = path.with_suffix(".unwrapped")
+        with inside.open("wb") as copy:
+            for chunk in wrapped.chunks():
+                copy.write(chunk)
+        inside.replace(path)
 
 
 async def _examined(

@@ -26,6 +26,7 @@ from gateway.pipeline.refused_secrets import ENTRY as RECALL_OF_REFUSED
 from gateway.pipeline.routing import Router
 from gateway.pipeline.scanning import INFECTED, Scanning, Scans
 from gateway.pipeline.suspicion import Suspects
+from gateway.pipeline.unwrapping import offered
 from gateway.rules.deadlines import Deadlines
 from gateway.rules.duplicates import SAME_NUMBER, number_of
 from gateway.states import AddDelivery, ContentRef, Delivery, Entry, Message, Outcome, Purge, State
@@ -72,7 +73,7 @@ class DocumentsReceived:
         if ends := await self._before_it(message, refs, concerned, verdict):
             return ends
         facts: dict[str, str | int | None]
-        scans = await self._scan(message, document)
+        scans = await self._scan(message, refs)
         if scans.infected:
             # Held, not rejected: a person tells the sender, or finds that the scanner is wrong. No office gets it.
             facts = {"reason": INFECTED, "signature": verdict, **scans.facts}
@@ -165,11 +166,16 @@ class DocumentsReceived:
             effects=(Purge(message.message_id, "duplicate-of-purged"),) if gone else (),
         )
 
-    async def _scan(self, message: Message, document: Document) -> Scans:
-        """For viruses, before anything else opens the attachments. Raises as `Scanning.on_the_way_in` does."""
-        if self._scanning is None or not document.attachments:
+    async def _scan(self, message: Message, refs: Sequence[ContentRef]) -> Scans:
+        """For viruses, before any reader of documents opens the attachments: each as it came, and what a zip wrapped."""
+        if self._scanning is None or not refs:
             return Scans()
-        return await self._scanning.on_the_way_in(message, [each.content for each in document.attachments])
+        named = [
+            (f"attachments[{index}]", ref.content)
+            for way in (False, True)
+            for index, ref in enumerate(_attachments(refs, unwrap=way))
+        ]
+        return await self._scanning.on_the_way_in(message, dict.fromkeys(named))
 
     async def _look(
         self, message: Message, refs: Sequence[ContentRef], document: Document, offices: list[str]
@@ -177,7 +183,7 @@ class DocumentsReceived:
         """Into the PDFs. Raises `Rejection` where every office it is for would refuse their signatures."""
         if self._pdfs is None or not document.attachments:
             return Looked()
-        looked = await self._pdfs.look([each.content for each in document.attachments], dict.fromkeys(offices))
+        looked = await self._pdfs.look([ref.content for ref in _attachments(refs)], dict.fromkeys(offices))
         if withheld := await self._suspects.judge(message, refs, looked.suspected):
             return withheld
         if looked.refused:
@@ -194,6 +200,10 @@ class DocumentsReceived:
             if detail.document_bare(each.detail or {}).business.type == document.business.type:
                 return each.message_id
         return None
+
+
+def _attachments(refs: Sequence[ContentRef], *, unwrap: bool = True) -> list[ContentRef]:
+    return [ref for ref in offered(refs, unwrap=unwrap) if ref.role == "attachment"]
 
 
 def _concerns(document: Document, found: Found) -> dict[str, object]:

@@ -8,7 +8,7 @@ close are one transaction.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from gateway.journal import Journal
 from gateway.model import Document, Kind, Status
 from gateway.pipeline import detail, replies
 from gateway.pipeline.partners import Partners
+from gateway.pipeline.unwrapping import offered
 from gateway.ports import AttachmentSource, Contents, Event, Handover
 from gateway.rules.statuses import ARRIVED
 from gateway.states import Act, ContentRef, Delivery, Effect, Entry, HandedOver, Message, Outcome, State, Work
@@ -24,12 +25,20 @@ from gateway.states import Act, ContentRef, Delivery, Effect, Entry, HandedOver,
 
 class Handing:
     def __init__(
-        self, journal: Journal, contents: Contents, partners: Partners, now: Callable[[], dt.datetime]
+        self,
+        journal: Journal,
+        contents: Contents,
+        partners: Partners,
+        now: Callable[[], dt.datetime],
+        *,
+        as_they_came: Collection[str] = (),
     ) -> None:
+        """`as_they_came`: offices that want a zip around one file as it is (`unwrap_zips = false`)."""
         self._journal = journal
         self._contents = contents
         self._partners = partners
         self._now = now
+        self._as_they_came = frozenset(as_they_came)
 
     async def hand_over(self, work: Work) -> Outcome:
         """One try for each office that has it not yet. What succeeded is kept even when another office fails.
@@ -46,7 +55,8 @@ class Handing:
         for office in pushed:
             organs = tuple(each.organ for each in deliveries if each.office == office)
             try:
-                await self._partners.office(office).hand_over(self._handover(message, organs, refs))
+                theirs = offered(refs, unwrap=office not in self._as_they_came)
+                await self._partners.office(office).hand_over(self._handover(message, organs, theirs))
             except Retryable as error:
                 failed[Retryable] = error
             except NeedsOperator as error:

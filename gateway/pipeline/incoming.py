@@ -13,7 +13,7 @@ import contextlib
 import datetime as dt
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from gateway.config import Settings
@@ -32,6 +32,7 @@ from gateway.pipeline.scanning import Scanning
 from gateway.pipeline.splitting import split
 from gateway.pipeline.statuses_heard import StatusesHeard
 from gateway.pipeline.suspicion import Suspects
+from gateway.pipeline.unwrapping import offered, unwrap
 from gateway.ports import Contents, Fetched
 from gateway.rules.deadlines import Deadlines
 from gateway.states import (
@@ -165,13 +166,20 @@ class Incoming:
             envelope = await self._contents.store_bytes(parsed.envelope)
             stored.append(envelope)
         held = [(each, each.content) for each in parsed.attachments if each.content]
-        changes, to = _said(parsed)
+        inside = await unwrap(
+            parsed,
+            self._contents,
+            stored,
+            attachment_limit=self._limits.attachment_bytes,
+            total_limit=self._limits.edxml_bytes,
+        )
+        changes, to = _said(replace(parsed, findings=(*parsed.findings, *inside.findings)))
         return _Seen(
             changes,
             to,
             tuple((attachment.content_id, bytes_.sha256) for attachment, bytes_ in held),
             (
-                *(ContentRef("attachment", bytes_, attachment) for attachment, bytes_ in held),
+                *inside.refs(parsed.attachments),
                 ContentRef("envelope", envelope),
             ),
         )
@@ -236,7 +244,9 @@ class Incoming:
         if axis.edxml_signature == "ignore":
             return "ignored"
         envelope = next(ref.content for ref in refs if ref.role == "envelope")
-        attachments = [(ref.attachment.content_id, ref.content.sha256) for ref in refs if ref.attachment]
+        attachments = [
+            (ref.attachment.content_id, ref.content.sha256) for ref in offered(refs, unwrap=False) if ref.attachment
+        ]
         data = await self._contents.read(envelope)
         at = message.accepted_at or self._now()
         report = await _check(data, attachments, axis, at)

@@ -13,7 +13,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from gateway.config import Settings
@@ -22,6 +22,7 @@ from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Direction, Document, Kind, Problem, ResponseFor, Status
 from gateway.pipeline import detail, notices
 from gateway.pipeline.checks import refuse
+from gateway.ports import Asked
 from gateway.rules.statuses import RECALL_ANSWERS, RETURNED
 from gateway.states import (
     AGREED,
@@ -44,17 +45,6 @@ KEY_LEASE = dt.timedelta(seconds=15)
 AT_ONCE = 100
 WHO = "recalls"
 NOT_ASKED = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What came of a recall, the same for the same key for ever."""
-
-    messages: tuple[Mapping[str, Any], ...]
-    """Message id, axis and organs of each status 13."""
-    withdrawn: tuple[Mapping[str, Any], ...]
-    """The same of each message that had not left, and never will."""
-    repeated: bool = False
 
 
 class Recalls:

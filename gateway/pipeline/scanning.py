@@ -96,13 +96,14 @@ class Scanning:
 
     async def at_the_door(self, attachments: Iterable[Content | None]) -> Scans:
         """Raises `Busy` while the scanner cannot be asked, where the policy is to wait for it."""
-        scans, error = await self._scan(attachments)
+        named = [(f"attachments[{index}]", content) for index, content in enumerate(attachments) if content]
+        scans, error = await self._scan(named)
         if error and self._section.unreachable == "hold":
             raise Busy(error.code, error.message, after=RETRY_SECONDS) from error
         return Scans(scans.found, NOT_EXAMINED) if self._must_wait(scans) else scans
 
-    async def on_the_way_in(self, message: Message, attachments: Iterable[Content | None]) -> Scans:
-        """Raises `Retryable` while the scanner cannot be asked, and in the end does what the policy says; `NeedsOperator`
+    async def on_the_way_in(self, message: Message, attachments: Iterable[tuple[str, Content]]) -> Scans:
+        """`attachments`: field and bytes; a field may stand twice. Raises `Retryable` while the scanner cannot be asked, and in the end does what the policy says; `NeedsOperator`
         for what could not be examined, until a person has let it go on.
         """
         scans, error = await self._scan(attachments)
@@ -123,11 +124,11 @@ class Scanning:
         timeline = await self._journal.timeline(message_id)
         return sum(entry.code == "put-off" and entry.facts.get("reason") == code for entry in timeline)
 
-    async def _scan(self, attachments: Iterable[Content | None]) -> tuple[Scans, Unreachable | None]:
+    async def _scan(self, attachments: Iterable[tuple[str, Content]]) -> tuple[Scans, Unreachable | None]:
         """What was said, and why something could not be asked about. What is infected is so whatever became of the rest:
         then there is nothing left to ask.
         """
-        named = [(f"attachments[{index}]", content) for index, content in enumerate(attachments) if content]
+        named = list(attachments)
         said = await asyncio.gather(*(self._one(content) for _, content in named), return_exceptions=True)
         found: list[tuple[str, Scanned]] = []
         silent: Unreachable | None = None

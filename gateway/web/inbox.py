@@ -5,7 +5,7 @@ Reading consumes nothing: an item leaves the list only when the office acknowled
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -15,6 +15,7 @@ from gateway.journal import Journal
 from gateway.model import Attachment, Content, Direction, Staff
 from gateway.pipeline.acts import gone
 from gateway.pipeline.record import refused
+from gateway.pipeline.unwrapping import offered
 from gateway.ports import Contents
 from gateway.rules.statuses import named
 from gateway.states import ContentRef, Message, State, withheld
@@ -51,11 +52,20 @@ class Acts(Protocol):
 
 
 class Inbox:
-    def __init__(self, journal: Journal, contents: Contents, acts: Acts, body_limit: int) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        contents: Contents,
+        acts: Acts,
+        body_limit: int,
+        as_they_came: Collection[str] = (),
+    ) -> None:
+        """`as_they_came`: offices that want a zip around one file as it is (`unwrap_zips = false`)."""
         self._journal = journal
         self._contents = contents
         self._acts = acts
         self._body_limit = body_limit
+        self._as_they_came = frozenset(as_they_came)
 
     def routes(self) -> list[Route]:
         partial = (Parameter("Range", "One byte range, to resume a download.", "header"),)
@@ -128,7 +138,7 @@ class Inbox:
 
     async def item(self, office: str, message_id: str) -> answers.InboxAnswer:
         message, organs = await self._own(office, message_id)
-        refs = await self._held(message, "attachment")
+        refs = await self._attachments(office, message)
         terms = await self._journal.deadlines(message.message_id)
         findings = (await self._journal.extra(message.message_id)).get("findings", ())
         related = await self._journal.relations(message.message_id)
@@ -138,7 +148,7 @@ class Inbox:
     async def file(self, office: str, message_id: str, n: str) -> tuple[Attachment, Content]:
         """One attachment of an item, by its place in the document, from 0. Raises `Refused` (410) once it was purged."""
         message, _ = await self._unpurged(office, message_id)
-        refs = await self._held(message, "attachment")
+        refs = await self._attachments(office, message)
         if not (n.isascii() and n.isdecimal() and len(n) < 6 and int(n) < len(refs)):
             raise problems.not_found()
         ref = refs[int(n)]
@@ -216,6 +226,10 @@ class Inbox:
         if message.purged_at is not None:
             raise gone()
         return message, organs
+
+    async def _attachments(self, office: str, message: Message) -> list[ContentRef]:
+        refs = offered(await self._journal.contents(message.message_id), unwrap=office not in self._as_they_came)
+        return [ref for ref in refs if ref.role == "attachment"]
 
     async def _held(self, message: Message, role: str) -> list[ContentRef]:
         return [ref for ref in await self._journal.contents(message.message_id) if ref.role == role]

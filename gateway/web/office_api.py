@@ -18,11 +18,11 @@ from gateway.config import Settings
 from gateway.errors import Busy, Refused
 from gateway.journal import Journal, MessageFilter
 from gateway.model import Direction, Problem
-from gateway.pipeline.recalls import Recalls
+from gateway.pipeline.changes import Changes
 from gateway.ports import Contents, Door, Submitted
 from gateway.states import Message, State
 from gateway.web import answers, cursors, openapi, problems
-from gateway.web.changes import Changes
+from gateway.web.changes import ChangeRoutes
 from gateway.web.inbox import Acts, Inbox
 from gateway.web.keys import KEY, OFFICE, Keys, authenticated
 from gateway.web.office_soap import OfficeSoap
@@ -40,17 +40,17 @@ _RETRY_UPLOAD_SECONDS = 5.0
 
 
 def office_app(
-    door: Door, journal: Journal, contents: Contents, settings: Settings, acts: Acts, recalls: Recalls
+    door: Door, journal: Journal, contents: Contents, settings: Settings, acts: Acts, changes: Changes
 ) -> web.Application:
     """The application behind the offices' listener."""
     offices = frozenset(office.name for office in settings.office)
     documents = Documents(door, journal, settings)
-    inbox = Inbox(journal, contents, acts, settings.limits.record_bytes)
+    inbox = Inbox(journal, contents, acts, settings.limits.record_bytes, settings.as_they_came)
     rates = Rates(settings.limits.requests_per_second, settings.limits.requests_burst)
     keys = Keys(journal.office_of_key, offices, rates)
-    soap = OfficeSoap(door, documents, inbox, contents, keys, settings)
-    changes = Changes(recalls, door, journal, documents, settings.limits.record_bytes)
-    routes = [*documents.routes(), *changes.routes(), *inbox.routes()]
+    soap = OfficeSoap(door, changes, documents, inbox, contents, keys, settings)
+    changing = ChangeRoutes(changes, documents, settings.limits.record_bytes)
+    routes = [*documents.routes(), *changing.routes(), *inbox.routes()]
     routes.append(_description(routes))
     public = frozenset(route.path for route in routes if route.public) | soap.paths
     app = web.Application(

@@ -22,8 +22,10 @@ from gateway import texts
 from gateway.config import Settings
 from gateway.errors import GatewayError, Refused
 from gateway.model import Problem
-from gateway.ports import Chunks, Contents, Door, Upload
+from gateway.pipeline.changes import RecallRequest
+from gateway.ports import ChangeDoor, Chunks, Contents, Door, Upload
 from gateway.web import answers, problems, soap_schema
+from gateway.web.changes import recalled
 from gateway.web.inbox import Inbox
 from gateway.web.keys import Keys, bearer
 from gateway.web.soap_messages import with_facts
@@ -35,6 +37,8 @@ INLINE_BYTES = 6 << 20
 """Of all files inside one envelope, which is read whole."""
 PIECE_BYTES = 4 << 20
 _ENVELOPES = frozenset({"text/xml", "application/xml", "application/xop+xml"})
+_HAND_IN = frozenset({"SubmitDocument", "RecallDocument", "UpdateDocument", "ReplaceDocument"})
+"""Operations that may bring files."""
 _FAULTS = {"soap-version": "VersionMismatch", "soap-must-understand": "MustUnderstand"}
 
 
@@ -51,9 +55,17 @@ class OfficeSoap:
     """Open to all: the description tells nothing, and calls are told apart here."""
 
     def __init__(
-        self, door: Door, documents: Sent, inbox: Inbox, contents: Contents, keys: Keys, settings: Settings
+        self,
+        door: Door,
+        changes: ChangeDoor,
+        documents: Sent,
+        inbox: Inbox,
+        contents: Contents,
+        keys: Keys,
+        settings: Settings,
     ) -> None:
         self._door = door
+        self._changes = changes
         self._documents = documents
         self._inbox = inbox
         self._contents = contents
@@ -104,24 +116,37 @@ class OfficeSoap:
         if not by_header:
             office, key = await self._keys.identify(in_envelope)
         call = envelope.call()
-        if call.operation == "SubmitDocument":
+        if call.operation in _HAND_IN:
             with self._documents.one_upload(key):
-                return await self._submit(request, office, call, parts)
+                return await self._hand_in(request, office, call, parts)
         if call.operation == "GetAttachment":
             return await self._get_attachment(request, office, call.arguments)
         return _reply(call.operation, await self._calls[call.operation](office, call.arguments))
 
     # --- operations -------------------------------------------------------------------------------------------------
 
-    async def _submit(
+    async def _hand_in(
         self, request: web.Request, office: str, call: Call, parts: MultipartReader | None
     ) -> web.Response:
-        key = idempotency_key(call.arguments["idempotency_key"], "idempotency_key")
-        files, record = call.arguments.get("file", []), call.arguments["record"]
+        asked = call.arguments
+        key = idempotency_key(asked["idempotency_key"], "idempotency_key")
+        record, message_id = asked.get("record", {}), asked.get("message_id", "")
         names = [each["name"] for each in record.get("attachments", [])]
-        submitted = await self._door.submit(office, key, record, _uploads(files, names, parts))
+        uploads = _uploads(asked.get("file", []), names, parts)
+        match call.operation:
+            case "RecallDocument":
+                recall = {name: asked[name] for name in RecallRequest.model_fields if name in asked}
+                back = await self._changes.recall(office, key, message_id, recall, uploads)
+                told = recalled(message_id, back).model_dump(mode="json")
+                return _reply(call.operation, {**told, "repeated": back.repeated})
+            case "UpdateDocument":
+                submitted = await self._changes.update(office, key, message_id, record, uploads)
+            case "ReplaceDocument":
+                submitted = await self._changes.replace(office, key, message_id, record, uploads)
+            case _:
+                submitted = await self._door.submit(office, key, record, uploads)
         said = answers.accepted(submitted, problems.language_of(request)).model_dump(mode="json")
-        return _reply("SubmitDocument", {**said, "repeated": submitted.repeated})
+        return _reply(call.operation, {**said, "repeated": submitted.repeated})
 
     async def _get_status(self, office: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         return with_facts(await self._documents.followed(office, asked["message_id"]))

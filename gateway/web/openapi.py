@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from gateway.pipeline.changes import RecallRequest
 from gateway.pipeline.record import Record
-from gateway.web.changes import RecallRequest
 from gateway.web.problems import CONTENT_TYPE, ProblemDetails
 from gateway.web.routes import Model, Parameter, Route
 

@@ -12,8 +12,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from gateway.model import Document, Status
-from gateway.pipeline.record import Record
+from gateway.pipeline.changes import RecallRequest
+from gateway.pipeline.record import OrganOrCode, Record
 from gateway.web import answers
+from gateway.web.changes import Recalled
 from gateway.web.problems import FieldError
 
 Base64 = Annotated[bytes, WithJsonSchema({"type": "string", "format": "base64"})]
@@ -39,8 +41,49 @@ class SubmitDocumentResponse(answers.Accepted):
     """The answer of an earlier call with this key."""
 
 
+class ChangeRecord(Record):
+    """The record of a document about an earlier one, from which what is left out follows."""
+
+    from_: OrganOrCode | None = Field(default=None, alias="from")  # type: ignore[assignment]  # follows, if left out
+    to: tuple[OrganOrCode, ...] = Field(default=(), max_length=1000)
+
+
 class OfMessage(BaseModel):
     message_id: str
+
+
+class ChangeRequest(OfMessage):
+    """`message_id`: any message of the earlier document, which this office handed in."""
+
+    idempotency_key: str
+    """Names this request; repeat it with the same content as often as needed."""
+
+
+class UpdateDocument(ChangeRequest):
+    record: ChangeRecord
+    file: tuple[File, ...] = ()
+
+
+class UpdateDocumentResponse(SubmitDocumentResponse):
+    pass
+
+
+class ReplaceDocument(UpdateDocument):
+    pass
+
+
+class ReplaceDocumentResponse(SubmitDocumentResponse):
+    pass
+
+
+class RecallDocument(RecallRequest, ChangeRequest):
+    record: ChangeRecord | None = None  # type: ignore[assignment]  # its fields are named, where JSON's door names them
+    file: tuple[File, ...] = ()
+
+
+class RecallDocumentResponse(Recalled):
+    repeated: bool
+    """The answer of an earlier call with this key."""
 
 
 class GetStatus(OfMessage):
@@ -150,6 +193,9 @@ class Problem(BaseModel):
 
 OPERATIONS: Mapping[str, tuple[type[BaseModel], type[BaseModel], str]] = {
     "SubmitDocument": (SubmitDocument, SubmitDocumentResponse, "Hand in a document."),
+    "RecallDocument": (RecallDocument, RecallDocumentResponse, "Ask a document back: by status 13, or by a document."),
+    "UpdateDocument": (UpdateDocument, UpdateDocumentResponse, "Update a document by its whole new content."),
+    "ReplaceDocument": (ReplaceDocument, ReplaceDocumentResponse, "Replace a document by another one."),
     "GetStatus": (GetStatus, GetStatusResponse, "One message handed in: its deliveries and its timeline."),
     "ListInbox": (ListInbox, ListInboxResponse, "What waits for the office, oldest first. Reading consumes nothing."),
     "GetItem": (GetItem, GetItemResponse, "One item of the inbox, parsed."),

@@ -359,7 +359,7 @@ async def test_an_axis_that_lists_fewer_than_asked_hides_nothing(stand):
         pytest.skip("its list has no pages: shorter windows are tried in the driver's own tests")
     for number in range(5):
         await stand.sender.send(parcel(document_id=f"D-{number}"))
-    stand.axis.operations.list_limit = 2
+    stand.axis.operations.giving.list_limit = 2
     assert [len(page) for page in await paged(stand.receiver, 200)] == [2, 2, 1]
 
 

@@ -190,7 +190,7 @@ async def test_a_new_certificate_counts_without_a_restart(mock, client):
 
 async def test_another_library_finds_replies_and_receipts_signed_well(mock, client):
     reply = await client.send(client.document())
-    certificate = mock.operations._keys.signing(client.now()).certificate
+    certificate = mock.operations._desk.keys.signing(client.now()).certificate
     root = etree.fromstring(reply.envelope)
     config = signxml.SignatureConfiguration(expect_references=2, location=".//")
     results = signxml.XMLVerifier().verify(

@@ -389,9 +389,10 @@ async def test_an_office_is_told_what_is_odd_about_the_files_it_gets_and_gets_th
         ("attachments[1]", "attachment-cut"),
         ("attachments[2]", "attachment-damaged"),
         ("attachments[3]", "attachment-wrapped"),
+        ("attachments[3]", "zip-entry-differs"),
     ]
     assert (await road.facts(message_id, "trusted"))[0]["findings"] == (
-        "attachment-cut attachment-damaged attachment-wrapped"
+        "attachment-cut attachment-damaged attachment-wrapped zip-entry-differs"
     )
     [handed] = road.offices[OFFICE].got
     assert [source.attachment.name for source in handed.attachments] == [name for name, _ in files]

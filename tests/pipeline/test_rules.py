@@ -295,14 +295,28 @@ async def test_an_axis_that_wants_the_older_form_gets_it_and_its_receipt_still_f
     parsed = parse.read(data)
     assert (parsed.form, parsed.document.document_id) == ("e-doc", (await road.message(message_id)).document_id)
     assert b"01/03/2026" in data
+    assert await road.state(message_id) == "sent"
 
 
-async def test_a_recall_for_an_axis_of_the_older_form_is_rejected_and_its_office_told(road):
+async def test_an_update_for_an_axis_of_the_older_form_names_the_earlier_document(road):
     await road.submit(FAR, document_id="d-0")
     await road.run()
     partner = road.partners.axes["national"]
     road.partners.axes["national"] = dataclasses.replace(partner, edxml_form="e-doc")
     message_id = await road.submit(FAR, business={"type": 2, "document_id": "d-0", "reason": "Sửa phụ lục"})
     await road.run()
-    assert await road.state(message_id) == "rejected"
-    assert road.told() == ["message.rejected"]
+    assert await road.state(message_id) == "sent"
+    parsed = parse.read(road.axis.held[-1][2])
+    assert (parsed.form, parsed.document.business.type, parsed.document.business.document_id) == ("e-doc", 2, "d-0")
+    assert road.told() == []
+
+
+async def test_a_recall_by_status_13_goes_in_the_older_form_too(road):
+    message_id = await road.submit(FAR, document_id="d-0")
+    await road.run()
+    partner = road.partners.axes["national"]
+    road.partners.axes["national"] = dataclasses.replace(partner, edxml_form="e-doc")
+    await road.recalls.ask(OFFICE, "r1", message_id, "Gửi nhầm", None)
+    await road.run()
+    parsed = parse.read(road.axis.held[-1][2])
+    assert (parsed.form, parsed.status.code, parsed.status.response_for.document_id) == ("e-doc", "13", "d-0")

@@ -12,11 +12,13 @@ from gateway.journal import NewSubmission
 from gateway.model import Attachment, Direction, Document, Kind, Organ
 from gateway.pipeline import detail
 from gateway.pipeline.acts import Acts
+from gateway.pipeline.changes import Changes
+from gateway.pipeline.front_door import FrontDoor
 from gateway.pipeline.recalls import Recalls
-from gateway.states import ContentRef, Delivery, Message, NewMessage, State
+from gateway.states import ContentRef, Delivery, Entry, Message, NewMessage, Outcome, State
 from gateway.web.keys import digest, new_key
 from gateway.web.office_api import office_app
-from tests.doors import ALSO_OURS, FAR, NOW, OFFICE, OTHER_OFFICE, OURS, open_house
+from tests.doors import ALSO_OURS, FAR, NOW, OFFICE, OTHER_OFFICE, OURS, open_house, record
 
 EDXML = b"<edXML>as it came</edXML>"
 ATTACHED = bytes(range(256)) * 1000
@@ -39,17 +41,17 @@ class Office:
     async def post(self, path, **more):
         return await self.call("POST", path, **more)
 
-    async def submit(self, record, *files, key="k1", headers=None):
+    async def submit(self, said, *files, key="k1", headers=None):
         return await self.post(
-            "/v1/documents", data=form(record, *files), headers={"Idempotency-Key": key, **(headers or {})}
+            "/v1/documents", data=form(said, *files), headers={"Idempotency-Key": key, **(headers or {})}
         )
 
 
 class Street:
     """The API with two offices before it."""
 
-    def __init__(self, house, client, ours, theirs):
-        self.house, self.client = house, client
+    def __init__(self, house, client, ours, theirs, front):
+        self.house, self.client, self.front = house, client, front
         self.ours, self.theirs = Office(client, ours), Office(client, theirs)
 
     async def arrive(self, *, organs=(OURS,), state=State.TRUSTED, message_id="in-1", office=OFFICE, **changes):
@@ -88,6 +90,14 @@ class Street:
         await self.house.journal.accept(NewSubmission("", message_id, "f", {}, (new,)))
         return message_id
 
+    async def sent(self, key="sent", **changes):
+        """A document of ours at the axis, as the road leaves it there."""
+        message_id = (await (await self.ours.submit(record(**changes), key=key)).json())["message_id"]
+        for state in (State.PACKED, State.SENT):
+            outcome = Outcome(Entry(state.value), state=state)
+            await self.house.journal.apply(message_id, outcome, who="test", why=None)
+        return message_id
+
 
 @contextlib.asynccontextmanager
 async def open_street(folder, **limits):
@@ -98,14 +108,16 @@ async def open_street(folder, **limits):
             await house.journal.add_key(office, digest(keys[office]), "")
         acts = Acts(house.journal, house.clock, lambda: None, house.router.office_of)
         recalls = Recalls(house.journal, house.settings, house.clock, lambda: None)
-        app = office_app(house.door, house.journal, house.contents, house.settings, acts, recalls)
+        changes = Changes(recalls, house.door, house.journal)
+        app = office_app(house.door, house.journal, house.contents, house.settings, acts, changes)
         async with TestClient(TestServer(app)) as client:
-            yield Street(house, client, keys[OFFICE], keys[OTHER_OFFICE])
+            front = FrontDoor(house.door, acts, changes)
+            yield Street(house, client, keys[OFFICE], keys[OTHER_OFFICE], front)
 
 
-def form(record, *files):
+def form(said, *files):
     made = FormData()
-    text = record if isinstance(record, bytes) else json.dumps(record).encode()
+    text = said if isinstance(said, bytes) else json.dumps(said).encode()
     made.add_field("record", io.BytesIO(text), content_type="application/json")
     for name, data in files:
         made.add_field("attachment", io.BytesIO(data), filename=name, content_type="application/pdf")

@@ -6,7 +6,7 @@ import json
 import pytest
 from aiohttp import FormData
 
-from gateway.states import Act, Concerns, Entry, Outcome, State
+from gateway.states import Act, Concerns, Entry, Outcome
 from tests.doors import FAR, OURS, record
 from tests.web.offices import open_street
 
@@ -15,15 +15,6 @@ from tests.web.offices import open_street
 async def street(tmp_path):
     async with open_street(tmp_path) as opened:
         yield opened
-
-
-async def sent(street, key="k1", **changes):
-    """A document at the axis, as the road leaves it there."""
-    message_id = (await (await street.ours.submit(record(**changes), key=key)).json())["message_id"]
-    for state in (State.PACKED, State.SENT):
-        outcome = Outcome(Entry(state.value), state=state)
-        await street.house.journal.apply(message_id, outcome, who="test", why=None)
-    return message_id
 
 
 async def recall(street, message_id, key="r1", office=None, **asked):
@@ -48,7 +39,7 @@ async def codes(response):
 
 
 async def test_a_recall_by_status_is_answered_and_shown_in_the_document(street):
-    message_id = await sent(street)
+    message_id = await street.sent()
     response = await recall(street, message_id)
     told = await response.json()
     assert (response.status, told["document"], told["withdrawn"]) == (202, message_id, [])
@@ -64,7 +55,7 @@ async def test_a_recall_by_status_is_answered_and_shown_in_the_document(street):
 
 
 async def test_the_same_recall_again_gets_the_same_answer(street):
-    message_id = await sent(street)
+    message_id = await street.sent()
     first, again = await recall(street, message_id), await recall(street, message_id)
     assert (await first.json()) == (await again.json())
     assert again.headers["Idempotency-Replayed"] == "true"
@@ -73,7 +64,7 @@ async def test_the_same_recall_again_gets_the_same_answer(street):
 
 
 async def test_what_a_recall_needs_is_said(street):
-    message_id = await sent(street)
+    message_id = await street.sent()
     assert await codes(await recall(street, message_id, key="")) == (400, ["idempotency-key-missing"])
     assert await codes(await recall(street, message_id, reason=" ")) == (422, ["missing"])
     assert await codes(await recall(street, message_id, receivers=["000.00.77.G98"])) == (422, ["not-a-receiver"])
@@ -99,7 +90,7 @@ async def test_the_same_withdrawal_again_gets_the_same_answer(street, said):
 
 
 async def test_a_recall_by_a_document_is_a_document_of_type_1(street):
-    message_id = await sent(street)
+    message_id = await street.sent()
     said = {"number": "16", "notation": "STN-VP", "promulgation": {"date": "2026-03-02"}, "subject": "V/v thu hồi"}
     told = await (await recall(street, message_id, by="document", record=said)).json()
     born = await street.house.journal.message(told["messages"][0]["message_id"])
@@ -111,7 +102,7 @@ async def test_a_recall_by_a_document_is_a_document_of_type_1(street):
 
 
 async def test_an_update_carries_what_follows_from_the_earlier_document(street):
-    message_id = await sent(street, to=[FAR, "000.00.01.G98"])
+    message_id = await street.sent(to=[FAR, "000.00.01.G98"])
     response = await change(street, message_id, "update", to=[FAR, "000.00.02.G98"])
     assert response.status == 202, await response.text()
     born = await street.house.journal.message((await response.json())["message_id"])
@@ -126,7 +117,7 @@ async def test_an_update_carries_what_follows_from_the_earlier_document(street):
 
 
 async def test_a_replacement_names_the_organs_that_had_the_old_document(street):
-    message_id = await sent(street)
+    message_id = await street.sent()
     response = await change(street, message_id, "replace", number="99")
     born = await street.house.journal.message((await response.json())["message_id"])
     earlier = await street.house.journal.message(message_id)
@@ -136,13 +127,13 @@ async def test_a_replacement_names_the_organs_that_had_the_old_document(street):
 
 
 async def test_what_is_recalled_takes_no_change(street):
-    message_id = await sent(street)
+    message_id = await street.sent()
     await recall(street, message_id)
     assert await codes(await change(street, message_id, "update")) == (409, ["recalled"])
 
 
 async def test_a_change_without_reason_or_of_another_kind_is_refused(street):
-    message_id = await sent(street)
+    message_id = await street.sent()
     assert await codes(await change(street, message_id, "update", business={})) == (422, ["reason-required"])
     other = {"type": 3, "reason": "x"}
     assert await codes(await change(street, message_id, "update", business=other)) == (422, ["not-of-this-kind"])

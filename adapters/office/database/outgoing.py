@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import mimetypes
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy import Connection, Table, func, insert, select, update
 
 from adapters.office import durable
 from adapters.office.database.claims import Claim, Claims
 from adapters.office.database.connection import Database
 from adapters.office.database.options import DatabaseOptions
-from adapters.office.database.record import record_of
+from adapters.office.database.record import recall_of, record_of
 from adapters.office.database.tables import (
     OUT_ATTACHMENT,
     OUT_DOCUMENT,
@@ -32,7 +33,7 @@ from adapters.office.database.tables import (
 )
 from gateway.errors import GatewayError, Refused, Retryable
 from gateway.model import Problem, Staff
-from gateway.ports import Chunks, Door, OfficeContext, StatusDoor, Submitted, Upload
+from gateway.ports import Asked, ChangeDoor, Chunks, Door, OfficeContext, StatusDoor, Submitted, Upload
 
 AFTER_A_FAULT = 30.0
 """Seconds until a row that met a fault is tried again."""
@@ -116,12 +117,37 @@ class Outgoing:
 
     async def _submit(self, claim: Claim, door: Door) -> None:
         receivers, attachments = await self._database.run(lambda connection: _belonging(connection, claim.key))
-        record = record_of(await self._documents.row(claim), receivers, attachments)
+        row = await self._documents.row(claim)
         await self._check_files(claim.key, attachments)
-        uploads = self._uploads(claim.key, attachments)
-        submitted = await door.submit(self._office, f"database-{claim.key}", record, uploads)
+        key, uploads = f"database-{claim.key}", self._uploads(claim.key, attachments)
+        if not row["act"]:
+            record = record_of(row, receivers, attachments)
+            await self._taken(claim, await door.submit(self._office, key, record, uploads))
+            return
+        if not isinstance(door, ChangeDoor):
+            raise Refused([Problem("", "changes-not-taken", "recall, update and replace by the office API")])
+        with _own("this office handed in no such document"):
+            match row["act"]:
+                case "recall":
+                    request = recall_of(row, receivers, attachments)
+                    asked = await door.recall(self._office, key, row["message_id"] or "", request, uploads)
+                    answer = {"state": "taken", **self._reasons("", ())}
+                    await self._answer(claim, answer, lambda c: _tell_asked(c, claim.key, receivers, asked))
+                case "update" | "replace" as act:
+                    change = door.update if act == "update" else door.replace
+                    record = record_of(row, receivers, attachments)
+                    changed = await change(self._office, key, row["message_id"] or "", record, uploads)
+                    await self._taken(claim, changed)
+                case _:
+                    allowed = "recall, update, replace"
+                    raise Refused([Problem("act", "unknown-value", f"one of {allowed}", {"allowed": allowed})])
+
+    async def _taken(self, claim: Claim, submitted: Submitted) -> None:
         answer = {"state": "taken", "submission_id": submitted.submission_id, **self._reasons("", submitted.warnings)}
-        if not await self._documents.answer(claim, answer, lambda c: _tell_receivers(c, claim.key, submitted)):
+        await self._answer(claim, answer, lambda c: _tell_receivers(c, claim.key, submitted))
+
+    async def _answer(self, claim: Claim, answer: Row, more: Callable[[Connection], None]) -> None:
+        if not await self._documents.answer(claim, answer, more):
             _log.warning("claim lost before its answer", office=self._office, table=OUT_DOCUMENT.name)
 
     async def _check_files(self, out_id: str, attachments: Sequence[Row]) -> None:
@@ -181,7 +207,7 @@ class Outgoing:
             mobile=row["staff_mobile"] or "",
             email=row["staff_email"] or "",
         )
-        try:
+        with _own("this office received no such document"):
             status_id = await door.report_status(
                 self._office,
                 row["message_id"],
@@ -190,11 +216,17 @@ class Outgoing:
                 row["organ"] or None,
                 staff if staff != Staff() else None,
             )
-        except GatewayError as exc:
-            if exc.code != "not-found":
-                raise
-            raise Refused([Problem("message_id", exc.code, "this office received no such document")]) from None
         await self._statuses.answer(claim, {"state": "taken", "status_id": status_id, **self._reasons("", ())})
+
+
+@contextlib.contextmanager
+def _own(otherwise: str) -> Iterator[None]:
+    try:
+        yield
+    except GatewayError as exc:
+        if exc.code != "not-found":
+            raise
+        raise Refused([Problem("message_id", exc.code, otherwise)]) from None
 
 
 def _belonging(connection: Connection, out_id: str) -> tuple[list[Row], list[Row]]:
@@ -229,6 +261,21 @@ def _tell_receivers(connection: Connection, out_id: str, submitted: Submitted) -
         connection.execute(
             update(OUT_RECEIVER).where(*to_these).values(message_id=message["message_id"], axis=message["axis"])
         )
+
+
+def _tell_asked(connection: Connection, out_id: str, receivers: Sequence[Row], asked: Asked) -> None:
+    """Who is asked, and by which message; whoever the office did not name gets a row of its own."""
+    places = {each["code"]: each["n"] for each in receivers}
+    free = count(max(places.values(), default=-1) + 1)
+    for outcome, messages in (("asked", asked.messages), ("withdrawn", asked.withdrawn)):
+        for message in messages:
+            said = {"message_id": message["message_id"], "axis": message["axis"], "recall": outcome}
+            for code in message["organs"]:
+                if code in places:
+                    of = (OUT_RECEIVER.c.out_id == out_id, OUT_RECEIVER.c.n == places[code])
+                    connection.execute(update(OUT_RECEIVER).where(*of).values(said))
+                else:
+                    connection.execute(insert(OUT_RECEIVER).values(out_id=out_id, n=next(free), code=code, **said))
 
 
 async def _file_chunks(path: Path) -> Chunks:

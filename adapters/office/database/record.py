@@ -29,6 +29,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
     "document_id": ("document_id",),
     "deliver_by": ("deliver_by",),
     "secrecy": ("secrecy",),
+    "reason": ("business", "reason"),
 }
 """Column → where the record has it."""
 
@@ -48,7 +49,8 @@ def record_of(
         for part in place[:-1]:
             inner = inner.setdefault(part, {})
         inner[place[-1]] = value
-    record["to"] = [_without_gaps(code=each["code"], name=each["name"]) for each in receivers]
+    if receivers or not row["act"]:  # else they follow from the earlier document
+        record["to"] = [_without_gaps(code=each["code"], name=each["name"]) for each in receivers]
     record["attachments"] = [
         _without_gaps(
             name=each["name"],
@@ -60,6 +62,18 @@ def record_of(
         for each in attachments
     ]
     return record | _more(row["more"], record)
+
+
+def recall_of(
+    row: Mapping[str, Any], receivers: Sequence[Mapping[str, Any]], attachments: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The office API's `RecallRequest`: the row is the recalling document too, where it is to be one. As `record_of`."""
+    request = _without_gaps(reason=row["reason"], by=row["recall_by"])
+    if receivers:
+        request["receivers"] = [each["code"] for each in receivers]
+    if row["recall_by"] == "document":
+        request["record"] = record_of(row, receivers, attachments)
+    return request
 
 
 def _more(text: str | None, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,6 +77,10 @@ OUT_DOCUMENT = Table(
     metadata,
     Column("out_id", String(64), primary_key=True),
     *_asked_and_answered(),
+    Column("act", String(10)),
+    Column("message_id", String(64)),
+    Column("reason", String(500)),
+    Column("recall_by", String(10)),
     Column("from_code", String(35)),
     Column("from_name", String(200)),
     *_described(),
@@ -94,6 +98,7 @@ OUT_RECEIVER = Table(
     Column("name", String(200)),
     Column("message_id", String(64)),
     Column("axis", String(40)),
+    Column("recall", String(10)),
 )
 OUT_ATTACHMENT = Table(
     "lt_out_attachment",

@@ -8,7 +8,7 @@ from lxml import etree
 
 from gateway.edxml import older, parse
 from gateway.edxml.findings import EdxmlError
-from gateway.model import Business, Document, Organ
+from gateway.model import Business, Document, Organ, ReceiverChange, Replacement
 from tests.unit.edxml.making import FILES, full_document, full_status, written
 
 E = f"{{{older.NAMESPACE}}}"
@@ -26,11 +26,6 @@ def bare(document):
     )
 
 
-def test_what_the_form_has_no_word_for_is_refused():
-    with pytest.raises(EdxmlError, match="business-type"):
-        older.pack_document(full_document())
-
-
 def split(data):
     """The parsed file and its attachments' bytes."""
     splitter = parse.Splitter()
@@ -42,8 +37,28 @@ def split(data):
     return parsed, [found.get(index, b"") for index in range(len(parsed.attachments))]
 
 
-def test_a_full_document_reads_back_the_same_with_its_attachments():
-    document = new_document()
+STAFF = full_document().business.staff
+BUSINESS = {
+    "new": Business(),
+    "new, with its clerk": Business(paper=1, staff=STAFF),
+    "a recall": Business(1, "Gửi nhầm nơi nhận", staff=STAFF),
+    "an update": Business(
+        2,
+        "Sửa phụ lục",
+        paper=0,
+        document_id="000.00.00.H08,2024/05/05,14/UBND-VX",
+        document_changed=True,
+        receivers_changed=True,
+        receiver_changes=(ReceiverChange("H41", added=True), ReceiverChange("H14", added=False)),
+    ),
+    "a replacement": Business(3, "Thay thế", replacements=(Replacement("old-1", ("H41", "H14")), Replacement("old-2"))),
+    "all at once": full_document().business,
+}
+
+
+@pytest.mark.parametrize("business", BUSINESS.values(), ids=BUSINESS)
+def test_a_full_document_reads_back_the_same_with_its_attachments(business):
+    document = dataclasses.replace(full_document(), business=business)
     parsed, contents = split(written(older.pack_document(document)))
     assert parsed.form == "e-doc"
     read = dataclasses.replace(parsed.document, traces=document.traces)
@@ -53,6 +68,21 @@ def test_a_full_document_reads_back_the_same_with_its_attachments():
     ]
     assert contents == list(FILES.values())
     assert [each for each in parsed.findings if each.severity == "error"] == []
+
+
+def test_a_change_stands_with_the_traces_under_the_misspelling_that_all_of_its_programs_read():
+    root = etree.fromstring(written(older.pack_document(full_document())))
+    assert [etree.QName(child).localname for child in root.find(f".//{E}TraceHeaderList")] == [
+        *("TraceHeader", "TraceHeader", "Bussiness")
+    ]
+    assert {etree.QName(each).namespace for each in root.find(f".//{E}Bussiness").iter()} == {older.NAMESPACE}
+    assert etree.fromstring(written(older.pack_document(new_document()))).find(f".//{E}Bussiness") is None
+
+
+@pytest.mark.parametrize("spelling", [b"Bussiness", b"Business"])
+def test_either_spelling_of_its_programs_is_read(spelling):
+    data = written(older.pack_document(full_document())).replace(b"Bussiness", spelling)
+    assert parse.read(data).document.business == full_document().business
 
 
 def test_dates_stand_day_first_and_traces_too():

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.journal import Journal
 from tests import pki
+from tests.assets.make_edxml import zipped
 from tests.contract.journals import Clock
 from tests.issuer import desk
 from tests.unit.evidence.made import (
@@ -42,6 +43,9 @@ def ran(tmp_path_factory):
             journal = await Journal.open(folder / "data" / "journal.sqlite", now=Clock())
             files = {"a-1": signed, "a-2": b"plain", "a-3": revoked}
             await send(journal, at.contents, Clock(), "m-1", us.pair(), axis.pair(), files, looked)
+            inside = await at.pdfs.look(held[:1], ["mild"])
+            wrapped = {"a-1": zipped(signed, name="x.pdf")}
+            await send(journal, at.contents, Clock(), "m-2", us.pair(), axis.pair(), wrapped, inside)
             await journal.close_block(us.pair().sign)
             await journal.close()
 
@@ -52,6 +56,14 @@ def ran(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(ran):
     return export(ran, "m-1", ran / "whole.zip")
+
+
+def test_a_pdf_that_a_zip_wrapped_is_examined_again_as_what_was_inside(ran, tmp_path):
+    """The bundle has the document as it came; what was examined is what the office got."""
+    code, told, false = proven(export(ran, "m-2", tmp_path / "wrapped.zip"), ran)
+    assert (code, false) == (0, set())
+    found = [(each["claim"], each["verdict"]) for each in told["claims"] if each["claim"].startswith("pdf:")]
+    assert found == [("pdf:attachments[0]", "proven")]
 
 
 def proven(file, ran, *, again=True):

@@ -10,6 +10,10 @@ CREATE TABLE lt_out_document (
   problem_code       VARCHAR(64),                        -- why rejected; or what to beware of, when taken
   problem_text       TEXT,                               -- one line each: field, [code], sentence
   answered_at        TIMESTAMP,
+  act                VARCHAR(10),                        -- empty: a new document; recall, update, replace: an earlier one
+  message_id         VARCHAR(64),                        -- with act: a message_id in lt_out_receiver of the earlier one
+  reason             VARCHAR(500),                       -- with act: why; told to the receivers
+  recall_by          VARCHAR(10),                        -- of a recall: status (or empty), or document: a document of its own
   from_code          VARCHAR(35),                        -- mã định danh of the sending organ
   from_name          VARCHAR(200),
   document_number    VARCHAR(11),                        -- số
@@ -40,6 +44,7 @@ CREATE TABLE lt_out_receiver (
   name       VARCHAR(200),
   message_id VARCHAR(64),                                -- the gateway's answer: which message goes to this receiver
   axis       VARCHAR(40),                                -- and on which road
+  recall     VARCHAR(10),                                -- of a recall: asked, or withdrawn: it had not left, and never will
   PRIMARY KEY (out_id, n)
 );
 

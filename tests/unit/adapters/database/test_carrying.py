@@ -128,6 +128,16 @@ async def test_a_ready_document_is_taken_with_its_attachments(stand):
     assert (receiver["message_id"], receiver["axis"]) == ("m-1", "national")
 
 
+async def test_an_act_that_there_is_not_is_refused(stand):
+    class Changing(Door):
+        recall = update = replace = Door.submit  # never gets so far
+
+    put(stand, act="erase", message_id="m-1")
+    async with carried(stand, Changing()):
+        (row,) = await until(settled(stand))
+    assert row["problem_text"].startswith("act: [unknown-value]")
+
+
 async def test_a_draft_is_left_alone(stand):
     put(stand, state="draft")
     door = Door()

@@ -512,3 +512,34 @@ async def test_a_state_secret_in_the_outbox_is_rejected_by_the_real_door_and_not
         assert "Tối mật" not in told
         assert (await house.journal.stats()).messages == {}
         assert doors.bytes_on_disk(tmp_path) == b""
+
+
+@pytest.mark.parametrize(
+    ("act", "said", "problem"),
+    [
+        ("recall", {"reason": "Gửi nhầm"}, ("message_id", "missing")),
+        ("update", {"message_id": "m", "record": {}, "subject": "V/v"}, ("subject", "unknown-field")),
+        ("replace", {"message_id": "m", "record": "cv"}, ("", "not-json")),
+        (
+            "update",
+            {"message_id": "m", "record": {"attachments": [{"name": "a.pdf"}]}},
+            ("attachments[0].name", "file-missing"),
+        ),
+    ],
+    ids=["of what", "no other field", "a record", "the files it names"],
+)
+async def test_what_a_change_in_the_outbox_needs_is_said(root, tmp_path, act, said, problem):
+    class Changing(Door):
+        recall = update = replace = Door.submit  # never gets so far
+
+    put(root, f"cv.{act}", said)
+    async with running(root, Changing()):
+        told = result(await appears(root / f"rejected/cv.{act}/cv.{act}.result.json"))
+    assert [(each["field"], each["code"]) for each in told["problems"]] == [problem]
+
+
+async def test_a_door_that_takes_no_changes_says_so(root):
+    put(root, "cv.recall", {"message_id": "m", "reason": "Gửi nhầm"})
+    async with running(root, Door()):
+        told = result(await appears(root / "rejected/cv.recall/cv.recall.result.json"))
+    assert [each["code"] for each in told["problems"]] == ["changes-not-taken"]

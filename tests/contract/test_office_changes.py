@@ -1,0 +1,141 @@
+"""Recalling, updating and replacing promise the same by each way in which an office connects (see `test_office`)."""
+
+import pytest
+
+from gateway.model import Kind
+from gateway.states import State
+from tests.contract.office_callers import CALLERS
+from tests.contract.test_office import STANDS
+from tests.doors import FAR, NEIGHBOUR, OURS, record
+from tests.web.offices import form, open_street
+
+OTHER = "000.00.01.G98"
+NEW = "000.00.02.G98"
+WHY = "Gửi nhầm nơi nhận"
+PDF = b"%PDF-1.7 not much of one\n" * 50
+BY_DOCUMENT = {"number": "16", "notation": "STN-VP", "promulgation": {"date": "2026-03-02"}, "subject": "V/v thu hồi"}
+CHANGED = {"number": "15", "notation": "STN-VP", "promulgation": {"date": "2026-03-02"}, "subject": "V/v sửa đổi"}
+
+
+def test_every_way_of_connecting_asks_here():
+    assert CALLERS.keys() == STANDS.keys()
+
+
+@pytest.fixture
+async def street(tmp_path):
+    async with open_street(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(params=sorted(CALLERS))
+def office(request, street, tmp_path):
+    caller = CALLERS[request.param](street, tmp_path)
+    yield caller
+    if hasattr(caller, "close"):
+        caller.close()
+
+
+async def born(street, earlier):
+    """The messages that do something to the earlier one, as (what, message)."""
+    rows = await street.house.journal.relations(earlier)
+    return [(row.act.value, await street.house.journal.message(row.message_id)) for row in rows]
+
+
+async def states(street, message_id):
+    return {row.organ: row.state for row in await street.house.journal.recalls(message_id)}
+
+
+async def test_a_recall_by_status_asks_each_organ_that_has_it(street, office):
+    message_id = await street.sent(to=[FAR, OTHER])
+    assert await office.ask("recall", message_id, "r1", reason=WHY) == {"asked": [FAR, OTHER], "withdrawn": []}
+    assert await states(street, message_id) == {FAR: "asked", OTHER: "asked"}
+    asking = await born(street, message_id)
+    assert {(act, each.kind, each.detail["status"]["code"]) for act, each in asking} == {("recall", Kind.STATUS, "13")}
+    assert {each.detail["status"]["description"] for _, each in asking} == {WHY}
+
+
+async def test_a_recall_asks_only_the_organs_that_are_named(street, office):
+    message_id = await street.sent(to=[FAR, OTHER])
+    told = await office.ask("recall", message_id, "r1", reason=WHY, receivers=[OTHER])
+    assert told == {"asked": [OTHER], "withdrawn": []}
+    assert await states(street, message_id) == {OTHER: "asked"}
+
+
+async def test_the_same_recall_again_gets_the_same_answer_and_asks_nobody_twice(street, office):
+    message_id = await street.sent()
+    first = await office.ask("recall", message_id, "r1", reason=WHY)
+    assert await office.ask("recall", message_id, "r1", reason=WHY) == first
+    assert len(await born(street, message_id)) == 1
+    assert "already-recalled" in (await office.ask("recall", message_id, "r2", reason=WHY))["problems"]
+
+
+async def test_what_has_not_left_is_withdrawn(street, office):
+    message_id = (await (await street.ours.submit(record())).json())["message_id"]
+    assert await office.ask("recall", message_id, "r1", reason=WHY) == {"asked": [], "withdrawn": [FAR]}
+    assert (await street.house.journal.message(message_id)).state is State.REJECTED
+
+
+async def test_a_recall_by_a_document_hands_in_one_of_type_1_with_its_file(street, office):
+    message_id = await street.sent()
+    said = {"by": "document", "record": BY_DOCUMENT}
+    if not isinstance(office, CALLERS["webhook"]):  # by HTTP a document with files has its reason in the record
+        said |= {"record": {**BY_DOCUMENT, "attachments": [{"name": "a.pdf"}]}, "file": ("a.pdf", PDF)}
+    assert await office.ask("recall", message_id, "r1", reason=WHY, **said) == {"asked": [FAR], "withdrawn": []}
+    ((act, by),) = await born(street, message_id)
+    assert (act, by.kind, by.detail["document"]["business"]) == ("recall", Kind.DOCUMENT, {"type": 1, "reason": WHY})
+    assert by.detail["document"]["response_for"][0]["document_id"]
+
+
+@pytest.mark.parametrize(("act", "kind"), [("update", 2), ("replace", 3)])
+async def test_a_change_is_a_document_that_names_the_earlier_one(street, office, act, kind):
+    message_id = await street.sent(to=[FAR, OTHER])
+    changed = {**CHANGED, "number": "15" if act == "update" else "99", "to": [FAR, NEW]}
+    changed["attachments"] = [{"name": "a.pdf"}]
+    told = await office.ask(act, message_id, "c1", reason=WHY, record=changed, file=("a.pdf", PDF))
+    assert told == {"asked": [FAR, NEW], "withdrawn": []}
+    ((done, by),) = await born(street, message_id)
+    business = by.detail["document"]["business"]
+    assert (done, business["type"], business["reason"]) == (act, kind, WHY)
+    (ref,) = await street.house.journal.contents(by.message_id)
+    assert await street.house.contents.read(ref.content) == PDF
+    if act == "update":
+        assert {each["organ"]: each["added"] for each in business["receiver_changes"]} == {NEW: True, OTHER: False}
+
+
+async def test_the_receivers_of_a_change_follow_from_the_earlier_document(street, office):
+    message_id = await street.sent(to=[FAR, OTHER])
+    await office.ask("update", message_id, "c1", reason=WHY, record=CHANGED)
+    ((_, by),) = await born(street, message_id)
+    assert [each["code"] for each in by.detail["document"]["to"]] == [FAR, OTHER]
+    assert by.detail["document"]["sender"]["code"] == OURS
+
+
+async def test_a_document_that_is_asked_back_is_not_updated(street, office):
+    message_id = await street.sent()
+    await office.ask("recall", message_id, "r1", reason=WHY)
+    assert "recalled" in (await office.ask("update", message_id, "c1", reason=WHY, record=CHANGED))["problems"]
+
+
+@pytest.mark.parametrize("act", ["recall", "update", "replace"])
+async def test_what_this_office_never_handed_in_is_not_found(street, office, act):
+    headers = {"Idempotency-Key": "k"}
+    theirs = {**record(), "from": NEIGHBOUR, "to": [FAR]}
+    taken = await street.theirs.post("/v1/documents", data=form(theirs), headers=headers)
+    for message_id in ((await taken.json())["message_id"], "never"):
+        said = {} if act == "recall" else {"record": CHANGED}
+        assert "not-found" in (await office.ask(act, message_id, "r1", reason=WHY, **said))["problems"]
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"reason": ""}, "missing"),
+        ({"reason": WHY, "receivers": [NEIGHBOUR]}, "not-a-receiver"),
+        ({"reason": WHY, "by": "letter"}, "unknown-value"),
+    ],
+    ids=["a reason", "receivers that had it", "a way that there is"],
+)
+async def test_what_a_recall_needs_is_said(street, office, said, problem):
+    message_id = await street.sent()
+    assert problem in (await office.ask("recall", message_id, "r1", **said))["problems"]
+    assert await states(street, message_id) == {}

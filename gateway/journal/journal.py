@@ -82,6 +82,10 @@ class Journal:
     async def close(self) -> None:
         await self._store.close()
 
+    def now(self) -> dt.datetime:
+        """By the clock that the entries are dated by."""
+        return self._now()
+
     def _stamp(self, later: dt.timedelta = dt.timedelta()) -> int:
         return stamp(self._now()) + later // MICROSECOND
 
@@ -211,9 +215,12 @@ class Journal:
         """The first receipt we gave for it, byte for byte."""
         return self._store.glance(lambda tx: lookups.receipt_given(tx, message_id))
 
-    async def confirmed_but_listed(self, axis: str, listed: Sequence[str]) -> list[tuple[str, bytes]]:
-        """Of the axis ids `listed`, those confirmed there long ago, each with the receipt we gave."""
-        return await self._store.read(lambda tx: lookups.confirmed_but_listed(tx, axis, listed))
+    async def confirmed_but_listed(
+        self, axis: str, listed: Sequence[str], asked_at: dt.datetime
+    ) -> list[tuple[str, bytes]]:
+        """Of the axis ids `listed`, those confirmed there before the list was asked for, each with the receipt we gave."""
+        asked = stamp(asked_at)
+        return await self._store.read(lambda tx: lookups.confirmed_but_listed(tx, axis, listed, asked))
 
     async def unknown(self, axis: str, listed: Sequence[str]) -> set[str]:
         """Of the axis ids `listed`, those never seen before."""

@@ -153,8 +153,9 @@ def receipt_given(tx: Transaction, message_id: str) -> bytes | None:
     return row[0] if row else None
 
 
-def confirmed_but_listed(tx: Transaction, axis: str, listed: Sequence[str]) -> list[tuple[str, bytes]]:
-    found = (tx.one(queries.CONFIRMED_BUT_LISTED, {"axis": axis, "axis_id": axis_id}) for axis_id in listed)
+def confirmed_but_listed(tx: Transaction, axis: str, listed: Sequence[str], asked_at: int) -> list[tuple[str, bytes]]:
+    values = {"axis": axis, "asked_at": asked_at}
+    found = (tx.one(queries.CONFIRMED_BUT_LISTED, {**values, "axis_id": axis_id}) for axis_id in listed)
     return [(row[0], row[1]) for row in found if row]
 
 

@@ -125,6 +125,12 @@ CONFIRMED_BUT_LISTED = Query(
         message.c.state != "announced",
         message.c.state != "received",
         receipt.c.given == 1,
+        # Confirmed while the list was on its way, it is rightly on it.
+        ~exists().where(
+            attempt.c.message_id == message.c.message_id,
+            attempt.c.stage == Stage.CONFIRM.value,
+            attempt.c.closed_at > bindparam("asked_at"),
+        ),
     )
     .order_by(receipt.c.number)
     .limit(1)

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 ROLE_SECONDS = 30.0
 BUSY_SECONDS = 0.2
-"""Between two looks while there is something new: what came with the last look is being fetched meanwhile."""
+"""After a look that found something: what came with it is being fetched meanwhile."""
 PAGE = 200
 """How many waiting items an axis is asked for at once."""
 DISK_SECONDS = 5.0
@@ -109,15 +109,18 @@ class Poller:
         """Where the next page begins: what is listed up to there is known, and must not hide what comes after it."""
 
     async def run(self) -> None:
+        """Look soon again after something came, and ever less often while nothing does: what comes seldom comes alone."""
+        pause = self._seconds
         while True:
             try:
                 found = await self.once()
             except (Unreachable, Busy) as error:
                 await self._silent(error)
-                found = False
+                pause = self._seconds
             else:
                 await self._sign_of_life()
-            await asyncio.sleep(min(BUSY_SECONDS, self._seconds) if found else self._seconds)
+                pause = min(BUSY_SECONDS if found else pause * 2, self._seconds)
+            await asyncio.sleep(pause)
 
     async def _silent(self, error: Retryable) -> None:
         """The axis is away, and messages need not find it out one by one. We go on asking: whoever waits for it hears."""
@@ -138,10 +141,11 @@ class Poller:
 
     async def once(self) -> bool:
         """One page. True: there was something, so look again at once."""
+        asked_at = self._journal.now()
         items = await self._axis.driver.pending(PAGE, self._after)
         new = await self._arrivals.enter(items)
         listed = [item.axis_id for item in items]
-        await self._confirm_again(listed)
+        await self._confirm_again(listed, asked_at)
         if items and isinstance(driver := self._axis.driver, TakesRefusals):
             await self._refuse(driver, listed)
         if new:
@@ -150,16 +154,20 @@ class Poller:
         self._after = items[-1].axis_id if items and not new else None
         return bool(items)
 
-    async def _confirm_again(self, listed: list[str]) -> None:
-        """An item listed although confirmed: our confirmation was lost there. The same receipt again, byte for byte.
+    async def _confirm_again(self, listed: list[str], asked_at: dt.datetime) -> None:
+        """Items listed although confirmed: our confirmation was lost there. The same receipts again, byte for byte.
 
         One that is not taken must not keep the poller from looking further.
         """
-        for axis_id, receipt in await self._journal.confirmed_but_listed(self._name, listed):
+
+        async def confirm(axis_id: str, receipt: bytes) -> None:
             try:
                 await self._axis.driver.confirm(axis_id, receipt)
             except (Retryable, Rejection, NeedsOperator) as error:
                 log.warning("receipt not taken again", axis=self._name, axis_id=axis_id, reason=error.code)
+
+        lost = await self._journal.confirmed_but_listed(self._name, listed, asked_at)
+        await asyncio.gather(*(confirm(*each) for each in lost))
 
     async def _refuse(self, driver: TakesRefusals, listed: list[str]) -> None:
         """Tell the axis of items that an operator rejected before they were taken: nobody else ends their waiting."""

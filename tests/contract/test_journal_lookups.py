@@ -245,7 +245,20 @@ async def test_a_confirmed_item_still_listed_is_found_with_the_receipt_it_got(jo
         await journal.apply(found.message_id, to(State.RECEIVED, effects=(receipt,)), who="test")
     await journal.apply(ids["ax-1"].message_id, to(State.CONFIRMED), who="test")
     seen = ["ax-1", "ax-2", "ax-3"]
-    assert await journal.confirmed_but_listed("national", seen) == [("ax-1", b"<r/>")]
+    assert await journal.confirmed_but_listed("national", seen, START) == [("ax-1", b"<r/>")]
+
+
+async def test_what_was_confirmed_while_the_list_was_on_its_way_is_rightly_listed(journal, clock):
+    await journal.announce("national", listed("national", Announced("ax-1", Kind.DOCUMENT)))
+    found = await by_axis_id(journal, "ax-1")
+    receipt = KeepReceipt("r", "gateway-received", given=True, body=b"<r/>")
+    await journal.apply(found.message_id, to(State.RECEIVED, due_in=dt.timedelta(0), effects=(receipt,)), who="test")
+    asked_at = clock()
+    clock.pass_(1)
+    [work] = await journal.claim("node-1", 1, LEASE)
+    await journal.settle(work, to(State.CONFIRMED))
+    assert await journal.confirmed_but_listed("national", ["ax-1"], asked_at) == []
+    assert await journal.confirmed_but_listed("national", ["ax-1"], clock()) == [("ax-1", b"<r/>")]
 
 
 async def by_axis_id(journal, axis_id):

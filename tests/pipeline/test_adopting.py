@@ -106,7 +106,8 @@ START = pki.NOW
 async def succeeding(tmp_path):
     """A road that took over from another gateway at `START`."""
     async with open_road(tmp_path) as road:
-        road.partners.axes["national"] = dataclasses.replace(road.partners.axes["national"], start_at=START)
+        national = dataclasses.replace(road.partners.axes["national"], start_at=START)
+        road.partners.axes["national"] = road.poller._arrivals._axis = national
         road.poller._axis = road.partners.axes["national"]
         yield road
 

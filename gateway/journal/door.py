@@ -51,37 +51,18 @@ class Running:
     """Seconds until its reservation lapses."""
 
 
-def reserve(tx: Transaction, office: str, key: str, now: int, until: int) -> Reserved | Answered | Running:
-    row = tx.one(queries.SUBMISSION, {"office": office, "key": key})
-    if row is not None:
-        reserved_until, fingerprint, answer = row
-        if answer is not None:
-            return Answered(fingerprint, json.loads(answer))
-        if reserved_until > now:
-            return Running((reserved_until - now) / 1_000_000)
-    tx.run(
-        queries.PUT_SUBMISSION,
-        {"office": office, "key": key, "reserved_until": until, "fingerprint": None, "answer": None},
-    )
-    return Reserved()
-
-
 def answered(tx: Transaction, office: str, key: str) -> Answered | None:
     row = tx.one(queries.SUBMISSION, {"office": office, "key": key})
-    return None if row is None or row[2] is None else Answered(row[1], json.loads(row[2]))
-
-
-def release_key(tx: Transaction, office: str, key: str) -> None:
-    tx.run(queries.RELEASE_KEY, {"office": office, "key": key})
+    return None if row is None else Answered(row[0], json.loads(row[1]))
 
 
 def accept(tx: Transaction, submission: NewSubmission, now: int) -> dict[str, Any]:
     row = tx.one(queries.SUBMISSION, {"office": submission.office, "key": submission.key})
-    if row is not None and row[2] is not None:
+    if row is not None:
         # A request that outlived its reservation: whoever came after it has been answered.
-        if row[1] != submission.fingerprint:
+        if row[0] != submission.fingerprint:
             raise KeyReused
-        first: dict[str, Any] = json.loads(row[2])
+        first: dict[str, Any] = json.loads(row[1])
         return first
     answer = dumps(dict(submission.answer))
     tx.run(
@@ -89,7 +70,6 @@ def accept(tx: Transaction, submission: NewSubmission, now: int) -> dict[str, An
         {
             "office": submission.office,
             "key": submission.key,
-            "reserved_until": now,
             "fingerprint": submission.fingerprint,
             "answer": answer,
         },

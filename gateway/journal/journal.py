@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway.errors import StorageBroken
+from gateway.errors import Busy, StorageBroken
 from gateway.journal import (
     blocks,
     changes,
@@ -52,7 +52,7 @@ from gateway.journal.relations import Overdue, RecallRow, RelationRow
 from gateway.journal.rows import MICROSECOND, stamp, time
 from gateway.journal.sqlite import SqliteStore, Transaction, prepare
 from gateway.model import Content, Direction
-from gateway.states import ContentRef, Delivery, Message, NewMessage, Numbered, Outcome, Stage, Work
+from gateway.states import AnswerKey, ContentRef, Delivery, Message, NewMessage, Numbered, Outcome, Stage, Work
 
 Now = Callable[[], dt.datetime]
 OnBroken = Callable[[StorageBroken], None]
@@ -68,6 +68,7 @@ class Journal:
         self._store = store
         self._now = now
         self._recent = Recent()
+        self._reserved: dict[tuple[str, str], dt.datetime] = {}
         self.purges = PurgeRecords(store, self._stamp)
 
     @classmethod
@@ -92,16 +93,29 @@ class Journal:
     # --- the door -----------------------------------------------------------------------------------------------
 
     async def reserve(self, office: str, key: str, lease: dt.timedelta) -> Reserved | Answered | Running:
-        now, until = self._stamp(), self._stamp(lease)
-        return await self._store.write(lambda tx: door.reserve(tx, office, key, now, until))
+        """In memory: one process serves a journal's offices, and a crash frees what it had begun.
+
+        What lets a key be answered once is its row (`accept`).
+        """
+        if (first := await self.answered(office, key)) is not None:
+            return first
+        if (after := self._running(office, key)) > 0:
+            return Running(after)
+        self._reserved[office, key] = self._now() + lease
+        return Reserved()
+
+    def _running(self, office: str, key: str) -> float:
+        """For how many seconds yet the key is reserved."""
+        now = self._now()
+        return (self._reserved.get((office, key), now) - now).total_seconds()
 
     async def answered(self, office: str, key: str) -> Answered | None:
-        """The first answer to the key; None while it has none."""
+        """What the key was answered, if it was."""
         return self._store.glance(lambda tx: door.answered(tx, office, key))
 
     async def release_key(self, office: str, key: str) -> None:
         """A refused submission leaves no trace of its key; an answered one keeps it."""
-        await self._store.write(lambda tx: door.release_key(tx, office, key))
+        self._reserved.pop((office, key), None)
 
     async def accept(self, submission: NewSubmission) -> dict[str, Any]:
         """The answer that counts: this one's, or the first one's with the same key and fingerprint.
@@ -110,6 +124,7 @@ class Journal:
         """
         now = self._stamp()
         answer = await self._store.write(lambda tx: door.accept(tx, submission, now))
+        self._reserved.pop((submission.office, submission.key), None)
         for new in submission.messages:
             self._recent.born(new)
         return answer
@@ -160,6 +175,9 @@ class Journal:
         entry and effects are kept, and the message stays as it is.
         """
         now = self._stamp()
+        for effect in outcome.effects:
+            if isinstance(effect, AnswerKey) and (after := self._running(effect.office, effect.key)) > 0:
+                raise Busy("key-running", "another request with this key is running", after=after)
         if why is not None:
             outcome = outcomes.with_reason(outcome, why)
         return await self._store.write(lambda tx: work.apply(tx, message_id, outcome, who, expect, now))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import Busy, GatewayError, Refused
+from gateway.errors import GatewayError, Refused
 from gateway.journal import queries
 from gateway.journal.rows import dumps
 from gateway.journal.sqlite import Transaction
@@ -30,17 +30,15 @@ class AnsweredBefore(GatewayError):
         self.answer = answer
 
 
-def answer(tx: Transaction, asked: AnswerKey, now: int) -> None:
-    """Raises `AnsweredBefore`, `KeyReused` or `Busy`, and so lets nothing of its unit happen."""
+def answer(tx: Transaction, asked: AnswerKey) -> None:
+    """Raises `AnsweredBefore` or `KeyReused`, and so lets nothing of its unit happen."""
     key = {"office": asked.office, "key": asked.key}
-    new = {**key, "reserved_until": now, "fingerprint": asked.fingerprint, "answer": dumps(dict(asked.answer))}
-    if tx.run(queries.ANSWER_KEY, {**new, "now": now}):
+    new = {**key, "fingerprint": asked.fingerprint, "answer": dumps(dict(asked.answer))}
+    if tx.run(queries.ANSWER_KEY, new):
         return
     row = tx.one(queries.SUBMISSION, key)
     assert row is not None, "the key was taken a moment ago, in this transaction"
-    reserved_until, fingerprint, first = row
-    if first is None:
-        raise Busy("key-running", "another request with this key is running", after=(reserved_until - now) / 1_000_000)
+    fingerprint, first = row
     if fingerprint != asked.fingerprint:
         raise KeyReused
     raise AnsweredBefore(json.loads(first))

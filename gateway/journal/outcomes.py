@@ -186,7 +186,7 @@ def apply_effect(  # noqa: C901 -- one case for each kind
     message_id = message.message_id
     match effect:
         case AnswerKey():
-            keys.answer(tx, effect, now)
+            keys.answer(tx, effect)
         case NewMessage():
             insert(tx, effect, who, now)
         case ContentRef():

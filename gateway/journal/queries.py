@@ -438,24 +438,9 @@ LEAVES_OF_BLOCK = Query(select(block.c.leaves).where(block.c.number == bindparam
 # --- the door ---------------------------------------------------------------------------------------------------
 
 _of_key = (submission.c.office == _office, submission.c.key == bindparam("key"))
-SUBMISSION = Query(select(submission.c.reserved_until, submission.c.fingerprint, submission.c.answer).where(*_of_key))
-PUT_SUBMISSION = Query(
-    lambda new: (stmt := new(submission)).on_conflict_do_update(
-        index_elements=("office", "key"),
-        set_={name: stmt.excluded[name] for name in ("reserved_until", "fingerprint", "answer")},
-    ),
-    *_names(submission),
-)
-ANSWER_KEY = Query(
-    # A reservation that lapsed is nobody's.
-    lambda new: (stmt := new(submission)).on_conflict_do_update(
-        index_elements=("office", "key"),
-        set_={name: stmt.excluded[name] for name in ("reserved_until", "fingerprint", "answer")},
-        where=submission.c.answer.is_(None) & (submission.c.reserved_until <= _now),
-    ),
-    *_names(submission),
-)
-RELEASE_KEY = Query(delete(submission).where(*_of_key, submission.c.answer.is_(None)))
+SUBMISSION = Query(select(submission.c.fingerprint, submission.c.answer).where(*_of_key))
+PUT_SUBMISSION = _insert(submission)
+ANSWER_KEY = _insert_once(submission, key=("office", "key"))
 
 # --- endpoints, roles, keys -------------------------------------------------------------------------------------
 

@@ -120,6 +120,8 @@ class SqliteStore:
         self.before_commit: Callable[[Sequence[Any]], None] | None = None
         """Told, in the committing thread, what units that did not fail have `told`. It must not raise."""
         self._writing = False
+        self._in_transaction = False
+        """From BEGIN until the loop hears of the COMMIT: the writer's connection sees what may yet be undone."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._broken: StorageBroken | None = None
@@ -156,8 +158,12 @@ class SqliteStore:
     def glance(self, unit: Unit[T]) -> T:
         """Run one statement that reads a few rows by their key, here and now: a thread would cost more than the rows do.
 
-        A reader never waits for the writer (WAL). Call from the event loop's thread only.
+        While nothing is being written, the writer's own connection reads it: it has the pages at hand, and every other
+        connection drops its own after each commit. Else a reader does, which never waits for the writer (WAL). Call from
+        the event loop's thread only.
         """
+        if not self._in_transaction:
+            return unit(self._transaction)
         if self._glances is None:
             connection = connect(self._path, read_only=True)
             self._connections.append(connection)
@@ -201,6 +207,7 @@ class SqliteStore:
         try:
             if not self._broken:
                 self._cursor.execute("BEGIN IMMEDIATE")
+                self._in_transaction = True
         except sqlite3.Error as exc:
             if _code(exc) == sqlite3.SQLITE_BUSY and time.monotonic() - since < _PATIENCE_SECONDS:
                 self._loop.call_later(_AGAIN_SECONDS, self._write_group, since)  # another process writes
@@ -242,6 +249,7 @@ class SqliteStore:
         self._loop.call_soon_threadsafe(self._finish, group, error)
 
     def _finish(self, group: list[_Waiting], error: BaseException | None) -> None:
+        self._in_transaction = False
         if error is not None:
             _fail(group, error)
         _deliver(group)

@@ -153,7 +153,6 @@ content = Table(
     Column("sha256", String, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("kept_at", Time, nullable=False),
-    Index("ix_content_sha256", "sha256"),
 )
 
 content_ref = Table(
@@ -239,8 +238,6 @@ submission = Table(
     metadata,
     Column("office", String, primary_key=True),
     Column("key", String, primary_key=True),
-    # Without an answer the row is a reservation, good until then.
-    Column("reserved_until", Time, nullable=False),
     Column("fingerprint", String),
     Column("answer", Text),
     sqlite_with_rowid=False,

@@ -105,6 +105,8 @@ class Poller:
         self._nudge = nudge
         self._times = times or Times()
         self._alive = False
+        self._looked_at = journal.now()
+        """When what is listed was last compared with what is confirmed: while much comes, it is seldom worth it."""
         self._after: str | None = None
         """Where the next page begins: what is listed up to there is known, and must not hide what comes after it."""
 
@@ -145,7 +147,9 @@ class Poller:
         items = await self._axis.driver.pending(PAGE, self._after)
         new = await self._arrivals.enter(items)
         listed = [item.axis_id for item in items]
-        await self._confirm_again(listed, asked_at)
+        if not new or asked_at > self._looked_at + dt.timedelta(seconds=self._seconds):
+            self._looked_at = asked_at
+            await self._confirm_again(listed, asked_at)
         if items and isinstance(driver := self._axis.driver, TakesRefusals):
             await self._refuse(driver, listed)
         if new:

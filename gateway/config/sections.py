@@ -69,7 +69,7 @@ class AxisSection(_Section):
     axis_system_id: str
     """Theirs: whose receipts and replies count."""
     poll_seconds: Seconds = 5.0
-    """Between two looks at what waits for us."""
+    """Between two looks at what waits for us, at most: after something came it looks again soon, then ever less often."""
     edxml_signature: Literal["required", "if-present-report", "ignore"] = "required"
     """What to demand of the signature inside a document: `if-present-report` never rejects, it tells."""
     edxml_form: Literal["qcvn102", "e-doc"] = "qcvn102"

@@ -40,6 +40,7 @@ from gateway.pipeline.quarantine import SUSPECTED
 from gateway.pipeline.record import Record, read, to_document
 from gateway.pipeline.routing import Router
 from gateway.pipeline.scanning import Scanning, Scans
+from gateway.pipeline.unwrapping import laid_open
 from gateway.ports import Chunks, Contents, Submitted, Upload
 from gateway.rules import clock, secrecy
 from gateway.rules.deadlines import Deadlines
@@ -137,7 +138,7 @@ class Intake:
             attachments, warnings = await intake_uploads.take(form, uploads, self._contents, self._limits, kept)
             self._limiter.refuse(office, listed.roads, _files(attachments))
             scans = await self._scan(attachments)
-            pdfs = await self._look(office, attachments)
+            pdfs = await self._look(office, attachments, warnings)
         suspected = tuple(suspicion.in_words(document, self._patterns))
         return await self._enter(
             _Handed(
@@ -180,7 +181,7 @@ class Intake:
             self._limiter.refuse(office, roads, _files(_attachments(subject)))
             scans = await self._scan(_attachments(subject))
             concerned = await self._earlier.of(office, subject)
-            pdfs = await self._look(office, _attachments(subject))
+            pdfs = await self._look(office, _attachments(subject), odd)
             suspected: Sequence[Problem] = ()
             if isinstance(subject, Document):
                 suspected = suspicion.in_words(subject, self._patterns)
@@ -271,15 +272,17 @@ class Intake:
         refuse(scans.infected, code="infected")
         return scans
 
-    async def _look(self, office: str, attachments: Sequence[Attachment]) -> PdfsLooked:
-        """Into the PDFs, once all bytes are held. Refuses what the office's policy on their signatures demands.
+    async def _look(self, office: str, attachments: Sequence[Attachment], told: Iterable[Problem]) -> PdfsLooked:
+        """Into the PDFs, zipped ones too, once all bytes are held. Refuses what the office's policy on their signatures demands.
 
         Raises `Busy` where that cannot be told now.
         """
         if self._pdfs is None or not attachments:
             return PdfsLooked()
+        shown = laid_open(attachments, told, self._contents, limit=self._limits.attachment_bytes)
         try:
-            looked = await self._pdfs.look([one.content for one in attachments], [office])
+            async with shown as contents:
+                looked = await self._pdfs.look(contents, [office])
         except Retryable as error:
             raise Busy(error.code, error.message, after=error.after) from error
         refuse(looked.refused, code="pdf-signatures")

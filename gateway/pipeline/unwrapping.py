@@ -9,6 +9,7 @@ attachment's name; it goes with the message wherever that goes. One level, never
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import mimetypes
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from gateway.edxml.findings import EdxmlError, Finding
 from gateway.edxml.look import SAYS, WRAPPED, Look
 from gateway.edxml.parse import Parsed
 from gateway.errors import Rejection
-from gateway.model import Attachment, Content
+from gateway.model import Attachment, Content, Problem
 from gateway.ports import Chunks, Contents
 from gateway.states import ContentRef
 
@@ -86,6 +87,28 @@ def offered(refs: Iterable[ContentRef], *, unwrap: bool = True) -> list[ContentR
         elif unwrap:
             chosen[-1] = replace(ref, role="attachment")
     return chosen
+
+
+@contextlib.asynccontextmanager
+async def laid_open(
+    attachments: Sequence[Attachment], told: Iterable[Problem], contents: Contents, *, limit: int
+) -> AsyncIterator[list[Content | None]]:
+    """The attachments' bytes to look into; of those told to be wrapped, what is inside, gone again afterwards."""
+    wrapped = {each.field for each in told if each.code == WRAPPED}
+    shown, opened = [each.content for each in attachments], list[Content]()
+    try:
+        for index, attachment in enumerate(attachments):
+            if attachment.content is None or f"attachments[{index}]" not in wrapped:
+                continue
+            with contextlib.suppress(Rejection):  # what will not be opened is looked into as it is
+                found = await _opened(attachment, attachment.content, contents, limit)
+                if found is not None and (inside := found[0].content) is not None:
+                    opened.append(inside)
+                    shown[index] = inside
+        yield shown
+    finally:
+        for each in opened:
+            await asyncio.shield(contents.erase(each))
 
 
 async def _opened(

@@ -23,6 +23,8 @@ from gateway.pipeline.secret_acts import Person, SecretActs
 from gateway.states import Stage
 from gateway.trust import encrypted
 from mock_axis.pdf import draw
+from tests.assets.make_edxml import zipped
+from tests.doors import bytes_on_disk
 from tests.pipeline.road import (
     ALSO_FAR,
     FAR,
@@ -136,6 +138,16 @@ async def test_a_marking_in_a_pdf_holds_it_even_for_an_office_without_a_policy_o
         assert await house.road.held(message_id) == "secret-suspected"
         fine = await house.road.submit(FAR, files=(("a.pdf", draw(["Kính gửi: Sở Thử nghiệm"])),))
         assert await house.road.held(fine) is None
+
+
+async def test_a_marking_in_a_pdf_that_a_zip_wraps_holds_it_and_what_was_opened_is_gone_again(house, pen):  # noqa: F811
+    marked = zipped(draw(["TUYỆT MẬT", "Kính gửi"]), name="7f3c.pdf")
+    async with looking(house.road, pen, so_thu="off"):
+        message_id = await house.road.submit(FAR, files=(("a.pdf", marked),))
+    assert await house.road.held(message_id) == "secret-suspected"
+    [ref] = await house.road.journal.contents(message_id)
+    assert await house.road.contents.read(ref.content) == marked
+    assert bytes_on_disk(house.road.folder) == marked.strip(b"\0")
 
 
 async def test_a_scan_without_text_is_reported_as_not_examined(house, pen):  # noqa: F811

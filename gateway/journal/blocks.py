@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway.journal import queries
+from gateway.journal import entry_queries
 from gateway.journal.chain import canonical, commit_to, entry_digest
 from gateway.journal.heads import Head, Position
 from gateway.journal.rows import dumps
@@ -105,9 +105,9 @@ def merkle_root(leaves: Sequence[str]) -> str:
 
 def next_block(tx: Transaction, now: int) -> tuple[Block, str] | None:
     """The block that is to be closed now, and its leaves; None where nothing was written since the last."""
-    last = tx.one(queries.LAST_BLOCK)
+    last = tx.one(entry_queries.LAST_BLOCK)
     number, after, prev = last or (0, 0, "")
-    rows = tx.all(queries.NEXT_LEAVES, {"after": after, "limit": MOST_ENTRIES})
+    rows = tx.all(entry_queries.NEXT_LEAVES, {"after": after, "limit": MOST_ENTRIES})
     if not rows:
         return None
     leaves = [row[1:] for row in rows]
@@ -117,11 +117,11 @@ def next_block(tx: Transaction, now: int) -> tuple[Block, str] | None:
 
 def keep_block(tx: Transaction, block: Block, leaves: str, signature: bytes) -> bool:
     """False: another node closed it first."""
-    last = tx.one(queries.LAST_BLOCK)
+    last = tx.one(entry_queries.LAST_BLOCK)
     if (last[0] if last else 0) != block.number - 1:
         return False
     values = {name: getattr(block, name) for name in Block.__dataclass_fields__}
-    tx.run(queries.NEW_BLOCK, {**values, "digest": block.digest, "signature": signature, "leaves": leaves})
+    tx.run(entry_queries.NEW_BLOCK, {**values, "digest": block.digest, "signature": signature, "leaves": leaves})
     return True
 
 
@@ -130,7 +130,7 @@ def keep_block(tx: Transaction, block: Block, leaves: str, signature: bytes) -> 
 
 def position(tx: Transaction) -> Position | None:
     """Where the chain of blocks ends; None before the first."""
-    last, covered = tx.one(queries.LAST_BLOCK), tx.one(queries.COVERED)
+    last, covered = tx.one(entry_queries.LAST_BLOCK), tx.one(entry_queries.COVERED)
     return Position(last[0], last[2], int(covered[0])) if last and covered else None
 
 
@@ -149,7 +149,7 @@ def verify(tx: Transaction, check: Check | None, heads: Sequence[Head] = ()) -> 
     blocks, counted = 0, 0
     digest, covered = "", _BEFORE_ALL
     told: dict[int, Head] = {each.position.block: each for each in reversed(heads)}
-    for row in tx.stream(queries.BLOCKS):
+    for row in tx.stream(entry_queries.BLOCKS):
         block, found = _block(row, blocks, digest, check)
         faults += found
         if block.number != blocks + 1:
@@ -174,7 +174,7 @@ def _chains(tx: Transaction) -> Iterator[Fault | None]:
             cut = seq < (last_seq or 0)
             yield Fault(current, seq + 1 if cut else seq, "cut-off" if cut else "changed")
 
-    for row in tx.stream(queries.CHAINS):
+    for row in tx.stream(entry_queries.CHAINS):
         yield None
         (_, message_id, number, at, code, who, facts, commitment, prev, written, detail, salt, *head) = row
         if message_id != current:
@@ -190,7 +190,7 @@ def _chains(tx: Transaction) -> Iterator[Fault | None]:
         yield from (Fault(message_id, gone, "missing") for gone in range(seq + 1, number))
         seq, digest = number, written
     yield from end()
-    yield from (Fault(message_id, 1, "cut-off") for message_id, _ in tx.stream(queries.CHAINLESS))
+    yield from (Fault(message_id, 1, "cut-off") for message_id, _ in tx.stream(entry_queries.CHAINLESS))
 
 
 def _block(row: Row, before: int, digest: str, check: Check | None) -> tuple[Block, list[Fault]]:
@@ -209,7 +209,7 @@ def _block(row: Row, before: int, digest: str, check: Check | None) -> tuple[Blo
 
 def _leaves(tx: Transaction, block: Block, leaves: str, covered: int) -> Iterator[Fault]:
     """Compare what the block says was written with what is there now."""
-    there = tx.all(queries.LEAVES, {"after": covered, "upto": block.last_entry})
+    there = tx.all(entry_queries.LEAVES, {"after": covered, "upto": block.last_entry})
     written = [(message_id, seq, digest) for _, message_id, seq, digest in there]
     promised = [(message_id, seq, digest) for message_id, seq, digest in json.loads(leaves)]
     if written == promised:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.journal.queries import CHAIN_HEAD, MOVE_HEAD, NEW_ENTRY
+from gateway.journal.entry_queries import CHAIN_HEAD, MOVE_HEAD, NEW_ENTRY
 from gateway.journal.sqlite import Transaction
 from gateway.states import Entry
 

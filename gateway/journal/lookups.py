@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, or_, select
 
-from gateway.journal import chain, queries, tables
+from gateway.journal import chain, entry_queries, partner_queries, queries, tables
 from gateway.journal.query import Query
 from gateway.journal.rows import content_ref_from, delivery_from, maybe_time, message_from, stamp, time
 from gateway.journal.sqlite import Transaction
@@ -191,7 +191,7 @@ def rejected_but_listed(tx: Transaction, axis: str, listed: Sequence[str]) -> li
 def timeline(tx: Transaction, message_id: str) -> list[EntryRow]:
     return [
         EntryRow(seq, time(at), code, who, json.loads(facts), detail, digest)
-        for seq, at, code, who, facts, detail, digest in tx.all(queries.TIMELINE, {"id": message_id})
+        for seq, at, code, who, facts, detail, digest in tx.all(entry_queries.TIMELINE, {"id": message_id})
     ]
 
 
@@ -315,7 +315,7 @@ def stats(tx: Transaction, now: int) -> Stats:
     messages = {(direction, state): count for state, direction, count in tx.all(queries.COUNTS)}
     oldest = {direction.value: 0.0 for direction in Direction}
     oldest |= {direction: age(due_at) for direction, due_at in tx.all(queries.OLDEST_DUE, {"now": now})}
-    in_doubt, unblocked = tx.one(queries.IN_DOUBT), tx.one(queries.OLDEST_UNBLOCKED)
+    in_doubt, unblocked = tx.one(queries.IN_DOUBT), tx.one(entry_queries.OLDEST_UNBLOCKED)
     assert in_doubt is not None
     assert unblocked is not None
     return Stats(
@@ -324,6 +324,6 @@ def stats(tx: Transaction, now: int) -> Stats:
         oldest_due_seconds=oldest,
         in_doubt=in_doubt[0],
         receipts_owed=messages.get((Direction.IN.value, State.RECEIVED.value), 0),
-        endpoints_failing_seconds={name: age(since) for name, _, since, _ in tx.all(queries.ENDPOINTS)},
+        endpoints_failing_seconds={name: age(since) for name, _, since, _ in tx.all(partner_queries.ENDPOINTS)},
         block_age_seconds=age(unblocked[0]),
     )

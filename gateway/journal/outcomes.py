@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway.journal import chain, deadlines, keys, purges, queries, relations
+from gateway.journal import chain, deadlines, entry_queries, keys, purges, queries, relations
 from gateway.journal.chain import Head
 from gateway.journal.rows import (
     MICROSECOND,
@@ -66,12 +66,12 @@ def carry_out(
     last = outcome
     for step in outcome.steps:
         if step is not outcome and step.effects:
-            tx.run(queries.MOVE_HEAD, {"id": message_id, **head.columns})  # an effect may have entries of its own
+            tx.run(entry_queries.MOVE_HEAD, {"id": message_id, **head.columns})  # an effect may have entries of its own
         last = _apply_effects(tx, row.message, step, who, now)
         state = _next(state, last)
         head = chain.head(tx, message_id) if last.effects else head
         entry, head = chain.link(message_id, head, last.entry, who, now)
-        tx.run(queries.NEW_ENTRY, entry)
+        tx.run(entry_queries.NEW_ENTRY, entry)
         changes |= last.changes or {}
     columns = {
         **_moved(row, last, state, now, interrupted=interrupted),
@@ -226,7 +226,7 @@ def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:
     if not tx.run(queries.NEW_MESSAGE, {**columns, **_columns(changes), **head.columns}):
         return False
     for entry in entries:
-        tx.run(queries.NEW_ENTRY, entry)
+        tx.run(entry_queries.NEW_ENTRY, entry)
     _keep_beside(tx, message_id, changes)
     for delivery in new.deliveries:
         _add_delivery(tx, message_id, delivery, message.direction, now)
@@ -349,7 +349,7 @@ def close_when_answered(tx: Transaction, message_id: str, who: str, now: int) ->
         return
     entry, head = chain.link(message_id, chain.head(tx, message_id), Entry("closed", {"answered": row[0]}), who, now)
     if tx.run(queries.CLOSE_SENT, {"id": message_id, "now": now, **head.columns}):
-        tx.run(queries.NEW_ENTRY, entry)
+        tx.run(entry_queries.NEW_ENTRY, entry)
     else:
         wake(tx, message_id, now)
 

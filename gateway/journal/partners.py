@@ -7,7 +7,7 @@ import random
 import secrets
 from dataclasses import dataclass
 
-from gateway.journal import queries
+from gateway.journal import partner_queries
 from gateway.journal.rows import maybe_time, time
 from gateway.journal.sqlite import Transaction
 
@@ -39,7 +39,7 @@ def endpoint_failed(tx: Transaction, name: str, after: float | None, first: floa
 
     What fails while it is in back-off was under way before: many at once are one failure.
     """
-    row = tx.one(queries.ENDPOINT, {"of": name})
+    row = tx.one(partner_queries.ENDPOINT, {"of": name})
     failures, since, until = row or (0, now, now)
     if until <= now:
         failures += 1
@@ -52,51 +52,51 @@ def endpoint_failed(tx: Transaction, name: str, after: float | None, first: floa
         delay = min(after, longest)
     next_try_at = now + int(delay * _SECOND)
     tx.run(
-        queries.PUT_ENDPOINT,
+        partner_queries.PUT_ENDPOINT,
         {"name": name, "failures": failures, "failing_since": since, "next_try_at": next_try_at},
     )
     return next_try_at
 
 
 def endpoint_ok(tx: Transaction, name: str) -> None:
-    tx.run(queries.FORGIVE, {"of": name})
+    tx.run(partner_queries.FORGIVE, {"of": name})
 
 
 def endpoints(tx: Transaction) -> list[EndpointRow]:
     return [
         EndpointRow(name, failures, time(since), time(next_try_at))
-        for name, failures, since, next_try_at in tx.all(queries.ENDPOINTS)
+        for name, failures, since, next_try_at in tx.all(partner_queries.ENDPOINTS)
     ]
 
 
 def take_role(tx: Transaction, name: str, holder: str, now: int, until: int) -> bool:
-    return bool(tx.run(queries.TAKE_ROLE, {"name": name, "holder": holder, "until": until, "now": now}))
+    return bool(tx.run(partner_queries.TAKE_ROLE, {"name": name, "holder": holder, "until": until, "now": now}))
 
 
 def release_role(tx: Transaction, name: str, holder: str) -> None:
-    tx.run(queries.RELEASE_ROLE, {"of": name, "by": holder})
+    tx.run(partner_queries.RELEASE_ROLE, {"of": name, "by": holder})
 
 
 def add_key(tx: Transaction, office: str, hashed: str, label: str, now: int) -> str:
     key_id = f"k-{secrets.token_hex(6)}"
     tx.run(
-        queries.ADD_KEY,
+        partner_queries.ADD_KEY,
         {"key_id": key_id, "office": office, "hash": hashed, "label": label, "added_at": now, "revoked_at": None},
     )
     return key_id
 
 
 def revoke_key(tx: Transaction, key_id: str, now: int) -> bool:
-    return bool(tx.run(queries.REVOKE_KEY, {"id": key_id, "now": now}))
+    return bool(tx.run(partner_queries.REVOKE_KEY, {"id": key_id, "now": now}))
 
 
 def office_of_key(tx: Transaction, hashed: str) -> str | None:
-    row = tx.one(queries.OFFICE_OF_KEY, {"hashed": hashed})
+    row = tx.one(partner_queries.OFFICE_OF_KEY, {"hashed": hashed})
     return row[0] if row else None
 
 
 def keys(tx: Transaction) -> list[KeyRow]:
     return [
         KeyRow(key_id, office, label, time(added_at), maybe_time(revoked_at))
-        for key_id, office, label, added_at, revoked_at in tx.all(queries.KEYS)
+        for key_id, office, label, added_at, revoked_at in tx.all(partner_queries.KEYS)
     ]

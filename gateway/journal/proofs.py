@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.journal import queries
+from gateway.journal import entry_queries
 from gateway.journal.blocks import Block
 from gateway.journal.sqlite import Transaction
 
@@ -71,18 +71,18 @@ def root_by(leaf: str, path: Sequence[Step]) -> str:
 
 
 def proof(tx: Transaction, message_id: str) -> Proof:
-    rows = tx.all(queries.CHAIN, {"id": message_id})
+    rows = tx.all(entry_queries.CHAIN, {"id": message_id})
     numbers = [row[0] for row in rows]
     entries = tuple(ChainedEntry(*row[1:]) for row in rows)
     paths: dict[int, tuple[int, tuple[Step, ...]]] = {}
     blocks: list[tuple[Block, bytes]] = []
-    for *fields, signature in tx.stream(queries.BLOCKS_FROM, {"entry": numbers[0] if numbers else 0}):
+    for *fields, signature in tx.stream(entry_queries.BLOCKS_FROM, {"entry": numbers[0] if numbers else 0}):
         block = Block(*fields)
         blocks.append((block, signature))
         here = bisect_left(numbers, block.first_entry)
         if here == len(numbers) or numbers[here] > block.last_entry:
             continue
-        held = tx.one(queries.LEAVES_OF_BLOCK, {"number": block.number})
+        held = tx.one(entry_queries.LEAVES_OF_BLOCK, {"number": block.number})
         leaves = json.loads(held[0]) if held else []
         digests = [digest for _, _, digest in leaves]
         for index, (owner, seq, _) in enumerate(leaves):

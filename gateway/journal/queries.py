@@ -5,7 +5,6 @@ A bound value is named after its column where it is stored (`sets`), and otherwi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -13,13 +12,11 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Select,
-    Table,
     bindparam,
     case,
     delete,
     exists,
     func,
-    insert,
     literal,
     null,
     or_,
@@ -28,40 +25,22 @@ from sqlalchemy import (
     update,
 )
 
-from gateway.journal.query import Query
+from gateway.journal.query import Query, inserting, inserting_once, names
 from gateway.journal.tables import (
-    api_key,
     attempt,
-    block,
     content,
     content_ref,
     delivery,
     endpoint,
-    entry,
     extra,
     handover,
     message,
     receipt,
-    role,
     status_heard,
     submission,
 )
 from gateway.model import Kind
 from gateway.states import WITHHELD, Stage, State, stage_for
-
-
-def _names(table: Table, *leaving_out: str) -> tuple[str, ...]:
-    return tuple(column.name for column in table.columns if column.name not in leaving_out)
-
-
-def _insert(table: Table, *leaving_out: str) -> Query:
-    return Query(insert(table), *_names(table, *leaving_out))
-
-
-def _insert_once(table: Table, *leaving_out: str, key: Sequence[str] | None = None) -> Query:
-    """Insert, or do nothing where `key` is taken."""
-    return Query(lambda new: new(table).on_conflict_do_nothing(index_elements=key), *_names(table, *leaving_out))
-
 
 _id: BindParameter[Any] = bindparam("id")
 _office: BindParameter[Any] = bindparam("office")
@@ -70,12 +49,12 @@ _limit: BindParameter[Any] = bindparam("limit")
 
 # --- messages ---------------------------------------------------------------------------------------------------
 
-MESSAGE_COLUMNS = tuple(message.c[name] for name in _names(message))
+MESSAGE_COLUMNS = tuple(message.c[name] for name in names(message))
 
 STANDING_COLUMNS = ("holder", "doubt", "woken", "tries", "last_seq", "last_digest")
 """What the journal alone needs to know of a message."""
 
-NEW_MESSAGE = _insert_once(message, "number", key=("direction", "axis", "axis_id"))
+NEW_MESSAGE = inserting_once(message, "number", key=("direction", "axis", "axis_id"))
 MESSAGE = Query(select(*MESSAGE_COLUMNS).where(message.c.message_id == _id))
 STANDING = Query(
     select(*(message.c[name] for name in STANDING_COLUMNS)).where(
@@ -183,7 +162,7 @@ SET_EXTRA = Query(
     lambda new: (stmt := new(extra)).on_conflict_do_update(
         index_elements=("message_id", "name"), set_={"value": stmt.excluded.value}
     ),
-    *_names(extra),
+    *names(extra),
 )
 EXTRAS = Query(select(extra.c.name, extra.c.value).where(extra.c.message_id == _id))
 
@@ -257,7 +236,7 @@ RENEW = Query(
     .where(message.c.message_id == _id, message.c.version == bindparam("seen"), message.c.holder == bindparam("by"))
     .values(due_at=bindparam("until"))
 )
-OPEN_ATTEMPT = _insert(attempt)
+OPEN_ATTEMPT = inserting(attempt)
 CLOSE_ATTEMPT = Query(
     update(attempt).where(attempt.c.message_id == _id, attempt.c.n == bindparam("nth")),
     *("closed_at", "outcome", "doubt"),
@@ -266,7 +245,7 @@ ATTEMPTS = Query(select(*attempt.columns).where(attempt.c.message_id == _id).ord
 
 # --- deliveries, handovers, receipts ----------------------------------------------------------------------------
 
-ADD_DELIVERY = _insert_once(delivery, key=("message_id", "organ"))
+ADD_DELIVERY = inserting_once(delivery, key=("message_id", "organ"))
 DELIVERIES = Query(
     select(delivery.c.organ, delivery.c.office, delivery.c.status, delivery.c.status_at, delivery.c.answered)
     .where(delivery.c.message_id == _id)
@@ -286,7 +265,7 @@ UNANSWERED_SENT = Query(
     .join_from(delivery, message, delivery.c.message_id == message.c.message_id)
     .where(delivery.c.message_id == _id, message.c.state == "sent")
 )
-STATUS_HEARD = _insert_once(status_heard, key=("message_id", "organ", "status", "status_at"))
+STATUS_HEARD = inserting_once(status_heard, key=("message_id", "organ", "status", "status_at"))
 STATUS_FILE = Query(
     select(status_heard.c.file).where(
         status_heard.c.message_id == bindparam("message_id"),
@@ -301,7 +280,7 @@ STATUSES = Query(
     .order_by(status_heard.c.status_at, status_heard.c.heard_at)
 )
 
-NEW_HANDOVER = _insert_once(handover, key=("message_id", "office"))
+NEW_HANDOVER = inserting_once(handover, key=("message_id", "office"))
 PENDING_HANDOVERS = Query(
     select(handover.c.office)
     .where(handover.c.message_id == _id, handover.c.state != "done")
@@ -348,7 +327,7 @@ KEEP_RECEIPT = Query(
         set_={name: stmt.excluded[name] for name in ("receipt_id", "kind", "mismatch")},
         where=stmt.excluded.mismatch.is_(None),
     ),
-    *_names(receipt, "number"),
+    *names(receipt, "number"),
 )
 RECEIPTS = Query(select(*receipt.columns).where(receipt.c.message_id == _id).order_by(receipt.c.number))
 RECEIPT_GIVEN = Query(
@@ -357,8 +336,8 @@ RECEIPT_GIVEN = Query(
 
 # --- contents ---------------------------------------------------------------------------------------------------
 
-KEEP_CONTENT = _insert_once(content, key=("place",))
-REFER = _insert(content_ref, "number")
+KEEP_CONTENT = inserting_once(content, key=("place",))
+REFER = inserting(content_ref, "number")
 CONTENTS = Query(
     select(content_ref.c.role, content.c.sha256, content.c.size, content.c.place, content_ref.c.attachment)
     .join_from(content_ref, content, content_ref.c.place == content.c.place)
@@ -383,103 +362,12 @@ NEEDS_FILE = Query(
     .limit(1)
 )
 
-# --- entries and blocks -----------------------------------------------------------------------------------------
-
-CHAIN_HEAD = Query(select(message.c.last_seq, message.c.last_digest).where(message.c.message_id == _id))
-NEW_ENTRY = _insert(entry, "number")
-MOVE_HEAD = Query(update(message).where(message.c.message_id == _id), "last_seq", "last_digest")
-TIMELINE = Query(
-    select(entry.c.seq, entry.c.at, entry.c.code, entry.c.who, entry.c.facts, entry.c.detail, entry.c.digest)
-    .where(entry.c.message_id == _id)
-    .order_by(entry.c.seq)
-)
-CHAINS = Query(
-    select(*entry.columns, message.c.last_seq, message.c.last_digest)
-    .join_from(entry, message, entry.c.message_id == message.c.message_id, isouter=True)
-    .order_by(entry.c.message_id, entry.c.seq)
-)
-CHAINLESS = Query(
-    select(message.c.message_id, message.c.last_seq).where(
-        message.c.last_seq > 0, ~exists().where(entry.c.message_id == message.c.message_id)
-    )
-)
-LEAVES = Query(
-    select(entry.c.number, entry.c.message_id, entry.c.seq, entry.c.digest)
-    .where(entry.c.number > bindparam("after"), entry.c.number <= bindparam("upto"))
-    .order_by(entry.c.number)
-)
-NEXT_LEAVES = Query(
-    select(entry.c.number, entry.c.message_id, entry.c.seq, entry.c.digest)
-    .where(entry.c.number > bindparam("after"))
-    .order_by(entry.c.number)
-    .limit(_limit)
-)
-NEW_BLOCK = _insert(block)
-LAST_BLOCK = Query(select(block.c.number, block.c.last_entry, block.c.digest).order_by(block.c.number.desc()).limit(1))
-COVERED = Query(select(func.coalesce(func.sum(block.c.count), 0)))
-OLDEST_UNBLOCKED = Query(
-    select(func.min(entry.c.at)).where(
-        entry.c.number > select(func.coalesce(func.max(block.c.last_entry), 0)).scalar_subquery()
-    )
-)
-BLOCKS = Query(select(*block.columns).order_by(block.c.number))
-CHAIN = Query(
-    select(*(entry.c[name] for name in ("number", "seq", "at", "code", "who", "facts", "commitment", "prev", "digest")))
-    .where(entry.c.message_id == _id)
-    .order_by(entry.c.seq)
-)
-BLOCKS_FROM = Query(
-    select(*(each for each in block.columns if each.name not in {"digest", "leaves"}))
-    .where(block.c.last_entry >= bindparam("entry"))
-    .order_by(block.c.number)
-)
-LEAVES_OF_BLOCK = Query(select(block.c.leaves).where(block.c.number == bindparam("number")))
-
 # --- the door ---------------------------------------------------------------------------------------------------
 
 _of_key = (submission.c.office == _office, submission.c.key == bindparam("key"))
 SUBMISSION = Query(select(submission.c.fingerprint, submission.c.answer).where(*_of_key))
-PUT_SUBMISSION = _insert(submission)
-ANSWER_KEY = _insert_once(submission, key=("office", "key"))
-
-# --- endpoints, roles, keys -------------------------------------------------------------------------------------
-
-ENDPOINT = Query(
-    select(endpoint.c.failures, endpoint.c.failing_since, endpoint.c.next_try_at).where(
-        endpoint.c.name == bindparam("of")
-    )
-)
-PUT_ENDPOINT = Query(
-    lambda new: (stmt := new(endpoint)).on_conflict_do_update(
-        index_elements=("name",), set_={name: stmt.excluded[name] for name in ("failures", "next_try_at")}
-    ),
-    *_names(endpoint),
-)
-FORGIVE = Query(delete(endpoint).where(endpoint.c.name == bindparam("of")))
-ENDPOINTS = Query(select(*endpoint.columns).order_by(endpoint.c.name))
-
-TAKE_ROLE = Query(
-    lambda new: (stmt := new(role)).on_conflict_do_update(
-        index_elements=("name",),
-        set_={"holder": stmt.excluded.holder, "until": stmt.excluded.until},
-        where=or_(role.c.holder == stmt.excluded.holder, role.c.until <= _now),
-    ),
-    *_names(role),
-)
-RELEASE_ROLE = Query(delete(role).where(role.c.name == bindparam("of"), role.c.holder == bindparam("by")))
-
-ADD_KEY = _insert(api_key)
-REVOKE_KEY = Query(
-    update(api_key).where(api_key.c.key_id == _id, api_key.c.revoked_at.is_(None)).values(revoked_at=_now)
-)
-OFFICE_OF_KEY = Query(
-    select(api_key.c.office).where(api_key.c.hash == bindparam("hashed"), api_key.c.revoked_at.is_(None))
-)
-KEYS = Query(
-    select(api_key.c.key_id, api_key.c.office, api_key.c.label, api_key.c.added_at, api_key.c.revoked_at).order_by(
-        api_key.c.added_at, api_key.c.key_id
-    )
-)
+PUT_SUBMISSION = inserting(submission)
+ANSWER_KEY = inserting_once(submission, key=("office", "key"))
 
 # --- numbers for screens and metrics ----------------------------------------------------------------------------
 

@@ -5,10 +5,10 @@ Through SQLAlchemy's connection a unit of work costs ten times as much.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Table, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
@@ -41,3 +41,16 @@ class Query:
         constants = {name: value for name, value in compiled.params.items() if value is not None}
         self._compiled[dialect] = str(compiled), constants
         return self._compiled[dialect]
+
+
+def names(table: Table, *leaving_out: str) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns if column.name not in leaving_out)
+
+
+def inserting(table: Table, *leaving_out: str) -> Query:
+    return Query(insert(table), *names(table, *leaving_out))
+
+
+def inserting_once(table: Table, *leaving_out: str, key: Sequence[str] | None = None) -> Query:
+    """Insert, or do nothing where `key` is taken."""
+    return Query(lambda new: new(table).on_conflict_do_nothing(index_elements=key), *names(table, *leaving_out))

@@ -15,7 +15,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, bindparam, or_, select, update
 
 from gateway.errors import Refused
-from gateway.journal import chain, changes, purges, queries
+from gateway.journal import chain, changes, entry_queries, purges, queries
 from gateway.journal.query import Query
 from gateway.journal.rows import dumps, maybe_time, message_from, message_row_from, stamp, time
 from gateway.journal.sqlite import Transaction
@@ -294,7 +294,7 @@ def withdraw(tx: Transaction, message_id: str, who: str, now: int) -> None:
         raise refused("being-sent", "")
     before = message_row_from(row)
     entry, head = chain.link(message_id, before.head, Entry(WITHDRAWN, {"reason": WITHDRAWN}), who, now)
-    tx.run(queries.NEW_ENTRY, entry)
+    tx.run(entry_queries.NEW_ENTRY, entry)
     columns = {
         "state": State.REJECTED.value,
         "version": before.message.version + 1,

@@ -15,7 +15,7 @@ import os
 import re
 import ssl
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +28,7 @@ from gateway.config import (
     FileLimits,
     Limits,
     Settings,
+    advice,
     examine,
     purge_folder,
     quarantine_folder,
@@ -49,18 +50,28 @@ def check_config(
     file: Annotated[Path, typer.Argument(help="The configuration, a TOML file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say everything that is wrong with a configuration; exit 0 when nothing is."""
+    """Say everything that is wrong with a configuration, and what it leaves out that is seldom meant; exit 0 when nothing
+    is wrong.
+    """
     problems = check(file, dt.datetime.now(dt.UTC))
+    settings, _ = examine(file)
+    notes = list(advice(settings)) if settings else []
     if as_json:
-        told = [{"field": found.field, "code": found.code, "message": found.message} for found in problems]
-        print(json.dumps({"file": str(file), "ok": not problems, "problems": told}, ensure_ascii=False))
+        found = {"problems": _told(problems), "notes": _told(notes)}
+        print(json.dumps({"file": str(file), "ok": not problems, **found}, ensure_ascii=False))
     else:
-        for found in problems:
-            print(f"{found.field}: {found.message}", file=sys.stderr)
+        for note in notes:
+            print(f"note: {note.field}: {note.message}")
+        for problem in problems:
+            print(f"{problem.field}: {problem.message}", file=sys.stderr)
         count = {0: "no problems found", 1: "1 problem"}.get(len(problems), f"{len(problems)} problems")
         print(f"{file}: {count}")
     if problems:
         raise typer.Exit(1)
+
+
+def _told(found: Iterable[Problem]) -> list[dict[str, str]]:
+    return [{"field": each.field, "code": each.code, "message": each.message} for each in found]
 
 
 def check(file: Path, now: dt.datetime) -> list[Problem]:

@@ -5,6 +5,7 @@ Paths are relative to the file; paths in adapter options must be absolute. Unkno
 them. Secrets are never values: an option names a file or an environment variable.
 """
 
+from gateway.config.advice import advice
 from gateway.config.contradictions import loopback
 from gateway.config.loading import examine, load
 from gateway.config.sections import (
@@ -49,6 +50,7 @@ __all__ = [
     "Times",
     "TimestampsSection",
     "WorkingTimeSection",
+    "advice",
     "examine",
     "load",
     "loopback",

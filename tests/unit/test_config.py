@@ -125,6 +125,63 @@ def test_a_route_to_no_axis_is_refused(write):
     assert problems(write("[[route]]\norgan = '*'\naxis = 'nowhere'\n")) == {("route.0.axis", "unknown")}
 
 
+# --- what a configuration leaves out ------------------------------------------------------------------------------
+
+
+def left_out(path):
+    return {(found.field, found.code) for found in config.advice(config.load(path))}
+
+
+def test_what_an_office_would_hardly_want_left_out_is_told(write):
+    assert left_out(write("")) == {
+        ("secrecy.officer_certificate", "left-out"),
+        ("antivirus.clamd", "left-out"),
+        ("timestamps.url", "left-out"),
+        ("journal.heads", "left-out"),
+    }
+
+
+def test_what_was_decided_is_not_told(write):
+    text = """
+        [secrecy]
+        officer_certificate = '/etc/officer.pem'
+        [antivirus]
+        clamd = '/run/clamav/clamd.ctl'
+        [timestamps]
+        url = 'https://tsa.example.vn'
+        [journal]
+        heads = '/mnt/worm'
+        """
+    assert left_out(write(text)) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[secrecy]\nbuiltin_patterns = false\n", ("secrecy.pattern", "nothing-looked-for")),
+        ("[runner]\nask_before_repeating = false\n", ("runner.ask_before_repeating", "doubles")),
+        (
+            "[[axis]]\nname = 'national'\ndriver = 'soap'\nsystem_id = 'a'\naxis_system_id = 't'\nedxml_signature = 'ignore'\n",
+            ("axis.0.edxml_signature", "unchecked"),
+        ),
+    ],
+)
+def test_what_weakens_the_gateway_is_told(write, text, told):
+    assert told in left_out(write(text))
+
+
+def test_notes_are_told_and_are_no_reason_to_fail(equipped, write):
+    path = write(AXIS.format(driver="soap"))
+    result = CliRunner().invoke(cli.app, ["check-config", str(path), "--json"])
+    told = json.loads(result.stdout)
+    assert (told["ok"], told["problems"], [note["field"] for note in told["notes"]][:1]) == (
+        True,
+        [],
+        ["secrecy.officer_certificate"],
+    )
+    assert "note: antivirus.clamd: " in CliRunner().invoke(cli.app, ["check-config", str(path)]).stdout
+
+
 # --- check-config: what the file names ---------------------------------------------------------------------------
 
 

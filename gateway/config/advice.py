@@ -1,0 +1,34 @@
+"""What a configuration leaves out that an office would hardly want left out: nothing of it is wrong, and all of it is a
+decision that somebody should have made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.config.sections import Settings
+from gateway.model import Problem
+
+
+def advice(settings: Settings) -> Iterator[Problem]:
+    """`field` says what to set, `message` what it is good for."""
+    secrecy = settings.secrecy
+    if not secrecy.builtin_patterns and not secrecy.pattern:
+        yield Problem("secrecy.pattern", "nothing-looked-for", "no document is searched for markings of state secrets")
+    elif secrecy.officer_certificate is None:
+        message = "suspected state secrets that come in are held in the ordinary store, not encrypted to an officer"
+        yield Problem("secrecy.officer_certificate", "left-out", message)
+    if settings.antivirus.clamd is None:
+        yield Problem("antivirus.clamd", "left-out", "no attachment is scanned for viruses")
+    if settings.timestamps.url is None:
+        message = "nobody outside vouches for when the journal's heads and evidence existed"
+        yield Problem("timestamps.url", "left-out", message)
+    if settings.journal.heads is None:
+        message = "the journal's heads lie beside it: who can cut off its end can remove them too"
+        yield Problem("journal.heads", "left-out", message)
+    for index, axis in enumerate(settings.axis):
+        if axis.edxml_signature == "ignore":
+            message = "whoever the axis lets in may write in any organ's name"
+            yield Problem(f"axis.{index}.edxml_signature", "unchecked", message)
+    if not settings.runner.ask_before_repeating:
+        yield Problem("runner.ask_before_repeating", "doubles", "a document may be sent twice; for tests only")

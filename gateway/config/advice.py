@@ -23,7 +23,8 @@ def advice(settings: Settings) -> Iterator[Problem]:
     if settings.timestamps.url is None:
         message = "nobody outside vouches for when the journal's heads and evidence existed"
         yield Problem("timestamps.url", "left-out", message)
-    if settings.journal.heads is None:
+    heads = settings.journal.heads
+    if heads is None or heads.is_relative_to(settings.data_dir):
         message = "the journal's heads lie beside it: who can cut off its end can remove them too"
         yield Problem("journal.heads", "left-out", message)
     for index, axis in enumerate(settings.axis):

@@ -98,6 +98,7 @@ def agrees(declared: str, sniffed: str) -> bool:
 # --- one-entry zips
 
 _END_OF_ZIP = struct.Struct("<4s4H2LH")
+_LOCATOR_OF_ZIP64 = 20
 _LONGEST_COMMENT = 0xFFFF
 _LONGEST_DIRECTORY = 64 << 10
 _RATIO = 200
@@ -160,11 +161,13 @@ def _has_one_entry(file: BinaryIO) -> bool:
     if file.read(4) != b"PK\x03\x04":
         return False
     size = file.seek(0, 2)
-    file.seek(max(0, size - _END_OF_ZIP.size - _LONGEST_COMMENT))
+    file.seek(max(0, size - _LOCATOR_OF_ZIP64 - _END_OF_ZIP.size - _LONGEST_COMMENT))
     tail = file.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < _END_OF_ZIP.size:
         raise EdxmlError("zip-damaged", "the zip around an attachment has no end")
+    if tail[max(0, at - _LOCATOR_OF_ZIP64) : at].startswith(b"PK\x06\x07"):
+        return False  # another end counts, of whatever size it says; nobody wraps one file so
     _, _, _, here, entries, directory, *_ = _END_OF_ZIP.unpack_from(tail, at)
     return bool(entries == here == 1 and directory <= _LONGEST_DIRECTORY)
 

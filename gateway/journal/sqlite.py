@@ -162,7 +162,7 @@ class SqliteStore:
         connection drops its own after each commit. Else a reader does, which never waits for the writer (WAL). Call from
         the event loop's thread only.
         """
-        if not self._in_transaction:
+        if not self._in_transaction and self._broken is None:
             return unit(self._transaction)
         if self._glances is None:
             connection = connect(self._path, read_only=True)

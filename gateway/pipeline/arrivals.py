@@ -6,10 +6,13 @@ What cannot be received here is entered as announced: its own stage meets the di
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+import structlog
+
+from gateway.errors import GatewayError
 from gateway.journal import Journal, announced
 from gateway.pipeline.partners import AxisPartner
 from gateway.ports import Announced
@@ -17,6 +20,9 @@ from gateway.states import Message, NewMessage, Outcome
 
 AT_ONCE = 32
 """Files taken side by side: they share the waits for the disk."""
+
+
+log = structlog.get_logger(__name__)
 
 
 class Receives(Protocol):
@@ -54,7 +60,7 @@ class Arrivals:
                 for item in lines
                 if item.axis_id in unknown
             ]
-            entered += await self._kept(await asyncio.gather(*born))
+            entered += await self._all_or_none(born)
         self._entered = {item.axis_id for item in items}
         return entered
 
@@ -67,11 +73,37 @@ class Arrivals:
         except Exception:  # noqa: BLE001 - the stage's runner knows what each error means
             return new
 
+    async def _all_or_none(self, coming: Sequence[Awaitable[NewMessage]]) -> int:
+        """Whatever keeps them from being entered, bytes that nothing refers to do not stay."""
+        tasks = [asyncio.ensure_future(each) for each in coming]
+        try:
+            return await self._kept(await asyncio.gather(*tasks))
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            await asyncio.shield(self._discard(await asyncio.gather(*tasks, return_exceptions=True)))
+            raise
+
     async def _kept(self, born: Sequence[NewMessage]) -> int:
         """Enter them; of what turns out to be known after all the bytes are dropped again."""
-        entered = await self._journal.announce(self._name, born)
+        entered = await self._entered_by_journal(born)
         new = {each.message.message_id for each in entered}
-        for each in born:
-            if each.then is not None and each.message.message_id not in new:
-                await self._receives.discard(each.then)
+        await self._discard([each for each in born if each.message.message_id not in new])
         return len(entered)
+
+    async def _entered_by_journal(self, born: Sequence[NewMessage]) -> Sequence[NewMessage]:
+        """Together; or, where the journal will not write one of them, each by itself, and that one is told of."""
+        try:
+            return await self._journal.announce(self._name, born)
+        except GatewayError:
+            raise
+        except Exception as error:
+            if len(born) == 1:
+                log.exception("item not entered", axis=self._name, error=type(error).__name__)
+                return []
+        return [new for each in born for new in await self._entered_by_journal([each])]
+
+    async def _discard(self, born: Sequence[NewMessage | BaseException]) -> None:
+        for each in born:
+            if isinstance(each, NewMessage) and each.then is not None:
+                await self._receives.discard(each.then)

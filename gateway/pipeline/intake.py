@@ -313,10 +313,12 @@ class Intake:
             ],
             "warnings": [asdict(warning) for warning in handed.warnings],
         }
-        messages = [
-            await self._packed(self._message(handed, message_id, submission, axis, handed.roads[axis]))
-            for axis, message_id in ids.items()
-        ]
+        held = [one.content for one in _attachments(handed.subject) if one.content]
+        async with self._tentative(handed.office, handed.key, held):
+            messages = [
+                await self._packed(self._message(handed, message_id, submission, axis, handed.roads[axis]))
+                for axis, message_id in ids.items()
+            ]
         entering = asyncio.ensure_future(
             self._journal.accept(
                 NewSubmission(

@@ -22,6 +22,7 @@ from gateway.config import Settings
 from gateway.errors import Busy, NeedsOperator, Rejection, Retryable, StorageBroken, Unknown, Unreachable
 from gateway.journal import Journal
 from gateway.metrics import Metrics
+from gateway.model import Kind
 from gateway.pipeline import milestones
 from gateway.pipeline.retry import wait
 from gateway.states import Entry, Outcome, Stage, State, Work, stage_for
@@ -32,8 +33,10 @@ BUGS_IN_A_ROW = 5
 log = structlog.get_logger(__name__)
 
 
-SPEAKS_WITH_NOBODY = frozenset({Stage.EXAMINE})
-"""Stages that only think about what is on the disk already."""
+SPEAKS_WITH_NOBODY = frozenset({(Stage.EXAMINE, Kind.STATUS)})
+"""Stages that only think about what is on the disk already. A document is shown to scanners and examiners, which may take
+their time: its confirmation is not to wait for them.
+"""
 NOW = dt.timedelta(0)
 
 
@@ -204,7 +207,12 @@ class Runner:
         if tried.name != "ok" or outcome.effects or outcome.due_in != NOW or outcome.state is None:
             return None
         stage = stage_for(outcome.state, message.kind)
-        if stage not in SPEAKS_WITH_NOBODY or stage in self.paused or stage in self.broken:
+        if (
+            (stage, message.kind) not in SPEAKS_WITH_NOBODY
+            or stage is None
+            or stage in self.paused
+            or stage in self.broken
+        ):
             return None
         changed: dict[str, Any] = {**(outcome.changes or {}), "state": outcome.state, "attempts": 1}
         return replace(tried.work, message=replace(message, **changed), doubt=False)

@@ -109,6 +109,9 @@ class StatusesHeard:
         if asked.held:
             return Outcome(Entry("waits-for-earlier"), due_in=LONGEST_WAIT)
         if asked.refused:
+            # Under an id that somebody else's secret bears, the sender's own document may yet come.
+            if asked.stranger and (later := wait(message, self._now(), is_status=True)):
+                return Outcome(Entry("waits-for-earlier"), due_in=later)
             about = asked.refused[0]
             said: dict[str, str | int | None] = {"about": about.message_id, "signature": verdict}
             if asked.stranger:

@@ -154,7 +154,8 @@ class _Held(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer has no len
-        end = min(self._at + len(buffer), self._content.size)
+        # No more than the store reads at once on the loop: else this thread would wait for another of the same pool.
+        end = min(self._at + min(len(buffer), _READ_AHEAD), self._content.size)
         if self._at >= end:
             return 0
         chunks = self._contents.open(self._content, self._at, end)

@@ -1,14 +1,17 @@
 """What comes with the list itself, and what is only announced there."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
-from gateway.errors import Unreachable
+from gateway.errors import Busy, Unreachable
 from gateway.model import Kind
 from gateway.pipeline.arrivals import Arrivals
 from gateway.ports import Announced
 from gateway.states import Stage
+from tests.doors import bytes_on_disk
 from tests.pipeline.road import OURS, document_file
 
 
@@ -98,3 +101,56 @@ async def test_what_turns_out_to_be_known_after_all_leaves_no_bytes(road):
     [outcome] = erased
     [edxml] = [effect for effect in outcome.effects if getattr(effect, "role", "") == "edxml"]
     assert not any(await road.contents.read(edxml.content)) or edxml.content.place not in road.contents._newest
+
+
+@pytest.mark.usefixtures("at_hand")
+async def test_what_the_journal_cannot_take_now_leaves_no_bytes_look_after_look(road, monkeypatch):
+    road.axis.put("in-1", document_file(OURS), Kind.DOCUMENT)
+
+    async def full(axis, born):
+        raise Busy("disk-full", "the journal's disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(road.journal, "announce", full)
+        for _ in range(3):
+            with pytest.raises(Busy):
+                await road.poller.once()
+    assert bytes_on_disk(road.folder) == b""
+    await road.poller.once()
+    assert await road.journal.unknown("national", ["in-1"]) == set()
+
+
+@pytest.mark.usefixtures("at_hand")
+async def test_a_look_that_is_cancelled_leaves_no_bytes(road, monkeypatch):
+    road.axis.put("in-1", document_file(OURS), Kind.DOCUMENT)
+    entering = asyncio.Event()
+
+    async def slow(axis, born):
+        entering.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(road.journal, "announce", slow)
+    look = asyncio.create_task(road.poller.once())
+    await asyncio.wait_for(entering.wait(), 10)
+    look.cancel()
+    await asyncio.gather(look, return_exceptions=True)
+    assert bytes_on_disk(road.folder) == b""
+
+
+@pytest.mark.usefixtures("at_hand")
+async def test_a_line_that_the_journal_will_not_write_keeps_no_other_out(road):
+    for number in range(3):
+        road.axis.put(f"in-{number}", document_file(OURS), Kind.DOCUMENT)
+    listing = road.axis.pending
+
+    async def odd(limit, after=None):
+        return [
+            replace(item, size=2**63, at_hand=False) if item.axis_id == "in-1" else item
+            for item in await listing(limit, after)
+        ]
+
+    road.axis.pending = odd
+    with capture_logs() as caught:
+        await road.poller.once()
+    assert await road.journal.unknown("national", ["in-0", "in-1", "in-2"]) == {"in-1"}
+    assert [each["event"] for each in caught if each["log_level"] == "error"] == ["item not entered"]

@@ -1,8 +1,12 @@
 """The whole way, with nothing going wrong."""
 
+import asyncio
+
+from gateway.model import Kind
 from gateway.states import Stage
 from tests.assets.make_edxml import END_OF_PDF
-from tests.pipeline.road import ALSO_OURS, FAR, LEASE, NEIGHBOUR, OFFICE, OURS, document_file
+from tests.doors import bytes_on_disk
+from tests.pipeline.road import ALSO_OURS, FAR, LEASE, NEIGHBOUR, OFFICE, OURS, document_file, status_file
 
 
 async def test_a_document_goes_out_is_answered_and_closes(road):
@@ -49,38 +53,62 @@ async def test_what_cannot_be_packed_at_the_door_is_judged_by_its_stage(road):
     assert await road.state(message_id) == "sent"
 
 
-async def test_confirming_and_examining_are_written_together(road):
-    await road.announce(document_file(OURS))
+async def arrived(road, data, kind=Kind.STATUS):
+    await road.announce(data, kind=kind)
     [work] = await road.journal.claim("node-1", 1, LEASE)
     await road.runner._work(work)
-    assert await road.codes(work.message.message_id) == [
-        *("announced", "received", "confirmed", "trusted", "handed-over", "handed-over")
-    ]
-    stages = [attempt.stage for attempt in await road.journal.attempts(work.message.message_id)]
+    return work.message.message_id
+
+
+async def status_of_ours(road, **fields):
+    about = await road.submit(FAR)
+    await road.run()
+    return status_file((await road.message(about)).document_id, "01", FAR, **fields)
+
+
+async def test_confirming_and_examining_a_status_are_written_together(road):
+    message_id = await arrived(road, await status_of_ours(road))
+    assert (await road.codes(message_id))[:4] == ["announced", "received", "confirmed", "status-heard"]
+    stages = [attempt.stage for attempt in await road.journal.attempts(message_id)]
     assert stages == ["fetch", "confirm", "hand_over"]
 
 
-async def test_what_is_refused_once_confirmed_is_written_with_the_confirmation(road):
-    await road.announce(document_file(OURS, signer="stranger"))
-    [work] = await road.journal.claim("node-1", 1, LEASE)
-    await road.runner._work(work)
-    assert (await road.state(work.message.message_id), await road.held(work.message.message_id)) == (
-        "confirmed",
-        "signer-unknown",
-    )
-    assert (await road.codes(work.message.message_id))[-2:] == ["confirmed", "held"]
+async def test_the_confirmation_of_a_document_does_not_wait_for_its_examination(road):
+    message_id = await arrived(road, document_file(OURS), Kind.DOCUMENT)
+    stages = [attempt.stage for attempt in await road.journal.attempts(message_id)]
+    assert stages == ["fetch", "confirm", "examine", "hand_over"]
+
+
+async def test_what_is_held_once_confirmed_is_written_with_the_confirmation(road):
+    message_id = await arrived(road, await status_of_ours(road, signer="stranger"))
+    assert (await road.state(message_id), await road.held(message_id)) == ("confirmed", "signer-unknown")
+    assert (await road.codes(message_id))[-2:] == ["confirmed", "held"]
 
 
 async def test_a_bug_in_examining_leaves_the_message_confirmed_and_held(road):
     async def buggy(work):
         raise ValueError
 
+    data = await status_of_ours(road)
     road.runner._stages[Stage.EXAMINE] = buggy
-    await road.announce(document_file(OURS))
-    [work] = await road.journal.claim("node-1", 1, LEASE)
-    await road.runner._work(work)
-    assert (await road.state(work.message.message_id), await road.held(work.message.message_id)) == (
-        "confirmed",
-        "bug-ValueError",
-    )
+    message_id = await arrived(road, data)
+    assert (await road.state(message_id), await road.held(message_id)) == ("confirmed", "bug-ValueError")
     assert road.axis.confirmed
+
+
+async def test_a_submission_cut_short_while_it_is_packed_frees_its_key_and_keeps_nothing(road):
+    packing = asyncio.Event()
+
+    async def slow(message, refs):
+        packing.set()
+        await asyncio.Event().wait()
+
+    real, road.intake._pack = road.intake._pack, slow
+    submitting = asyncio.create_task(road.submit(FAR))
+    await asyncio.wait_for(packing.wait(), 10)
+    submitting.cancel()
+    await asyncio.gather(submitting, return_exceptions=True)
+    assert bytes_on_disk(road.folder) == b""
+    assert not road.journal._reserved
+    road.intake._pack = real
+    assert await road.submit(FAR)

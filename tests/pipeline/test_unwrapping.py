@@ -1,8 +1,12 @@
 """Zips that only wrap one file: what the office gets, what stays as it came, and what is left alone."""
 
+import asyncio
 import hashlib
 import io
+import os
+import struct
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,7 +15,7 @@ from gateway.pipeline.acts import Acts
 from gateway.pipeline.handing import Handing
 from gateway.pipeline.purging import Purging
 from gateway.pipeline.quarantine import Quarantine
-from gateway.pipeline.unwrapping import UNWRAPPED
+from gateway.pipeline.unwrapping import UNWRAPPED, _Held
 from gateway.states import Stage
 from mock_axis.pdf import draw
 from tests.assets import make_edxml as assets
@@ -188,3 +192,28 @@ async def test_a_virus_in_a_zip_is_found_though_the_scanner_cannot_open_it(road)
         message_id = await road.receive(document_file(files=(("a.txt", wrap(EICAR, "a.txt")),)))
     assert (await road.message(message_id)).held == "infected"
     assert road.offices[OFFICE].got == []
+
+
+def with_zip64(whole):
+    """A zip whose classic end names one entry, with a ZIP64 end before it that names whatever it likes."""
+    at = whole.rindex(b"PK\x05\x06")
+    directory = int.from_bytes(whole[at + 16 : at + 20], "little")
+    end = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, at - directory, directory)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, at, 1)
+    return whole[:at] + end + locator + whole[at:]
+
+
+async def test_a_zip_with_a_second_end_is_not_opened(road):
+    zipped = with_zip64(wrap(PDF))
+    assert zipfile.ZipFile(io.BytesIO(zipped)).namelist() == ["7f3c.pdf"]
+    got, message_id = await handed(road, ("a.pdf", zipped))
+    assert [each[2] for each in got] == [zipped]
+    assert UNWRAPPED not in await roles(road, message_id)
+
+
+async def test_a_reader_of_a_large_zip_waits_for_no_other_thread(road):
+    content = await road.contents.store_bytes(os.urandom(3 << 20))
+    pool = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(pool)
+    held = _Held(road.contents, content)
+    assert len(await asyncio.wait_for(asyncio.to_thread(io.BufferedReader(held).read), 10)) == 3 << 20

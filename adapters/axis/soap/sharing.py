@@ -32,11 +32,14 @@ class Sharing(Generic[Item, Result]):
         self._call, self._at_once, self._calls = call, at_once, calls
         self._company, self._patience = company, patience
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], list[tuple[Item, asyncio.Future[Result]]]] = {}
         self._alarm: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def put(self, item: Item) -> Result:
         """What became of the item. Raises the error that its part of the answer, or the call as a whole, led to."""
+        if self._closed:
+            raise asyncio.CancelledError
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
         self._arrange()
@@ -60,18 +63,22 @@ class Sharing(Generic[Item, Result]):
         # Whose caller stopped waiting is not sent any more: someone else may have it by now.
         if group := [(item, done) for item, done in group if not done.done()]:
             task = asyncio.create_task(self._call_group(group))
-            self._running.add(task)
+            self._running[task] = group
             task.add_done_callback(self._ended)
         self._arrange()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        # One that was cancelled before it began has told nobody.
+        for _, done in self._running.pop(task):
+            if not done.done():
+                done.cancel()
         if self._alarm is not None and not self._running:
             self._begin()  # it was patience with a call that has ended now
         else:
             self._arrange()
 
     async def close(self) -> None:
+        self._closed = True
         if self._alarm is not None:
             self._alarm.cancel()
         waiting, self._waiting = self._waiting, []
@@ -85,12 +92,10 @@ class Sharing(Generic[Item, Result]):
         results: Sequence[Result | BaseException]
         try:
             results = await self._call([item for item, _ in group])
+            if len(results) != len(group):
+                raise ValueError("not one result for each item")
         except Exception as exc:  # noqa: BLE001 - passed on to everyone who waits for it
             results = [exc] * len(group)
-        except asyncio.CancelledError:
-            for _, done in group:
-                done.cancel()
-            raise
         for (_, done), result in zip(group, results, strict=True):
             if done.done():
                 continue  # its caller stopped waiting

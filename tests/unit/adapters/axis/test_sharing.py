@@ -165,3 +165,22 @@ def test_a_receipt_whose_signer_the_axis_does_not_know_yet_is_handed_over_again_
     assert isinstance(refusal("BadSignature"), Unknown)
     assert isinstance(refusal("BadReceipt"), NeedsOperator)
     assert isinstance(refusal("NotFound"), NeedsOperator)
+
+
+async def test_what_comes_after_the_end_is_told_so(axis):
+    sharing = Sharing(axis.take, at_once=AT_ONCE, company=3600)
+    first = await waiting(sharing, "a")
+    await sharing.close()
+    done = await asyncio.wait_for(asyncio.gather(*first, sharing.put("b"), return_exceptions=True), 5)
+    assert [type(each) for each in done] == [asyncio.CancelledError] * 2
+    assert axis.calls == []
+
+
+async def test_too_short_an_answer_is_nobodys(axis):
+    async def short(names):
+        return names[1:]
+
+    sharing = Sharing(short, at_once=AT_ONCE)
+    done = await asyncio.wait_for(asyncio.gather(*await waiting(sharing, "a", "b"), return_exceptions=True), 5)
+    assert [type(each) for each in done] == [ValueError] * 2
+    await sharing.close()

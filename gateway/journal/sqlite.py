@@ -18,8 +18,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -312,12 +313,29 @@ def prepare(path: Path) -> None:
 
     Raises `Misconfigured` for a file that is something else.
     """
-    from gateway.journal.migrations import upgrade  # noqa: PLC0415 -- Alembic is needed at start only
-
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    if _revision(path) == _newest_revision():
+        return
+    from gateway.journal.migrations import upgrade  # noqa: PLC0415 -- Alembic is slow to load, and seldom needed
+
     try:
         upgrade(URL.create("sqlite", database=str(path)))
     except DatabaseError as exc:
         wrong = Problem(str(path), "not-a-journal", f"cannot be used as a journal: {exc.orig}")
         raise Misconfigured([wrong]) from None
+
+
+def _revision(path: Path) -> str | None:
+    """As Alembic keeps it; None for a new file, and for whatever else `upgrade` has to judge."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        return rows[0][0] if len(rows) == 1 else None
+    return None
+
+
+@cache
+def _newest_revision() -> str:
+    """A migration's file is named by its revision, and they follow each other in that order."""
+    versions = Path(__file__).parent / "migrations" / "versions"
+    return max(path.name for path in versions.glob("[0-9]*.py")).partition("_")[0]

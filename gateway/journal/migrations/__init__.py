@@ -9,8 +9,8 @@ from alembic import command
 from alembic.config import Config
 
 
-def upgrade(url: sa.URL) -> None:
-    """Bring the database at `url` to the newest schema, in one transaction."""
+def upgrade(url: sa.URL, revision: str = "head") -> None:
+    """Bring the database at `url` to the newest schema, or as far as `revision`, in one transaction."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -20,7 +20,7 @@ def upgrade(url: sa.URL) -> None:
     try:
         with engine.connect() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     finally:
         engine.dispose()
 

@@ -1,5 +1,7 @@
 import re
 import sqlite3
+import subprocess
+import sys
 
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -72,3 +74,23 @@ def test_connections_commit_through_to_the_disk_and_begin_nothing_by_themselves(
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
     assert connection.isolation_level is None
     connection.close()
+
+
+def test_a_journal_of_the_newest_schema_is_opened_without_loading_alembic(tmp_path):
+    path = tmp_path / "journal.db"
+    prepare(path)
+    program = (
+        "import sys; from pathlib import Path; from gateway.journal.sqlite import prepare;"
+        "prepare(Path(sys.argv[1])); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_journal_of_an_older_schema_is_brought_up_to_date(tmp_path):
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    migrations.upgrade(sa.URL.create("sqlite", database=str(old)), "0001")
+    prepare(new)
+    assert schema(old) != schema(new)
+    prepare(old)
+    assert schema(old) == schema(new)

@@ -58,8 +58,9 @@ class Claims:
             yield
         finally:
             renewing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await renewing
+            await asyncio.wait([renewing])  # awaited itself, its end could not be told from the end of who waits for it
+            if not renewing.cancelled():
+                renewing.result()
 
     async def answer(
         self, claim: Claim, values: Mapping[str, Any], more: Callable[[Connection], None] | None = None

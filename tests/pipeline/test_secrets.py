@@ -583,3 +583,19 @@ async def test_after_a_restored_backup_a_rejected_secret_is_still_known_as_one(h
     assert await road.journal.purges.again(line)
     asked = await road.receive(status_file("d-1", "13", FAR), kind=Kind.STATUS)
     assert "recall-of-refused" in await road.codes(asked)
+
+
+async def test_a_recall_waits_for_its_document_though_a_strangers_secret_bears_its_id(house):
+    document_id = f"{ALSO_FAR},2026/03/01,9/XYZ"
+    await refused_secret(house, document_id)  # FAR's, under the id that ALSO_FAR will use
+    road = house.road
+    asked = await road.receive(status_file(document_id, "13", ALSO_FAR, number="9/XYZ"), kind=Kind.STATUS)
+    assert await road.state(asked) != "closed"
+    sender = Organ(ALSO_FAR, "Bộ Thử nghiệm B")
+    document = await road.receive(
+        document_file(OURS, document_id=document_id, sender=sender, number="9", notation="XYZ")
+    )
+    await road.later(days=2)
+    [recall] = await road.journal.recalls(document)
+    assert recall.organ == OURS
+    assert "recall.asked" in road.told()

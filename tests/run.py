@@ -190,19 +190,19 @@ OTHER_INTERPRETERS = tuple(f"tests/unit/{part}" for part in ("edxml", "journal",
 """What the language's version can change; the long form runs all unit tests."""
 
 GROUPS = (
-    Group("checks", 40, run=_checks),
-    Group("unit", 62, ("tests/unit",), workers=2),
-    Group("contract", 35, ("tests/contract",), workers=2),
-    Group("pipeline", 55, ("tests/pipeline",), workers=2),
-    Group("web", 22, ("tests/web",), workers=2),
-    Group("mock_axis", 32, ("tests/mock_axis",), workers=2),
-    Group("interop", 25, ("tests/interop",)),
-    Group("security", 55, ("tests/security",), workers=2),
-    Group("packaging", 15, ("tests/packaging",)),
-    Group("deploy", 14, ("tests/deploy",)),
-    Group("e2e", 100, ("tests/e2e",), installed=True, workers=2),
-    Group("storm", 75, ("tests/crash", "tests/storm"), installed=True),
-    Group("interpreters", 70, OTHER_INTERPRETERS, run=_interpreters, workers=2),
+    Group("checks", 25, run=_checks),
+    Group("unit", 75, ("tests/unit",), workers=2),
+    Group("contract", 32, ("tests/contract",), workers=2),
+    Group("pipeline", 56, ("tests/pipeline",), workers=2),
+    Group("web", 20, ("tests/web",), workers=2),
+    Group("mock_axis", 30, ("tests/mock_axis",), workers=2),
+    Group("interop", 15, ("tests/interop",)),
+    Group("security", 52, ("tests/security",), workers=2),
+    Group("packaging", 8, ("tests/packaging",)),
+    Group("deploy", 10, ("tests/deploy",)),
+    Group("e2e", 165, ("tests/e2e",), installed=True, workers=2),
+    Group("storm", 67, ("tests/crash", "tests/storm"), installed=True),
+    Group("interpreters", 45, OTHER_INTERPRETERS, run=_interpreters, workers=2),
 )
 PLAIN = {"assets", "fakes", "bench"}
 

@@ -1,6 +1,6 @@
 """Files that survive a power cut: written under a hidden name, flushed to the disk, and shown by one rename.
 
-Blocking, but for `write_chunks`; callers on an event loop use a thread.
+Blocking, but for `write_chunks` and `chunks`; callers on an event loop use a thread.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.ports import Chunks
+
+_CHUNK = 256 << 10
 
 
 def sync_folder(folder: Path) -> None:
@@ -77,3 +79,13 @@ def plain_name(name: str) -> bool:
         and not name.startswith(".")
         and not any(letter in "/\\" or not letter.isprintable() for letter in name)
     )
+
+
+async def chunks(path: Path) -> Chunks:
+    """The bytes of a regular file, in pieces of 256 KiB. Raises what `open_regular` does."""
+    file = await asyncio.to_thread(open_regular, path)
+    try:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK):
+            yield chunk
+    finally:
+        file.close()

@@ -20,9 +20,7 @@ from adapters.office import durable
 from adapters.office.signals import Signal, attachment_names, read_json, record_in
 from gateway.errors import GatewayError, Refused
 from gateway.model import Problem, Staff
-from gateway.ports import Asked, ChangeDoor, Chunks, Door, StatusDoor, Submitted, Upload
-
-CHUNK = 256 << 10
+from gateway.ports import Asked, ChangeDoor, Door, StatusDoor, Submitted, Upload
 
 
 class StatusReport(BaseModel):
@@ -58,7 +56,7 @@ class HandingIn:
     async def _told(self, signal: Signal, door: Door) -> dict[str, Any]:
         match signal.kind:
             case "edxml":
-                chunks = _chunks(await asyncio.to_thread(self._checked, signal, signal.file, ""))
+                chunks = durable.chunks(await asyncio.to_thread(self._checked, signal, signal.file, ""))
                 return self._accepted(await door.submit_edxml(self._office, chunks))
             case "status":
                 return await self._report(signal, door)
@@ -189,7 +187,7 @@ async def _uploads(record: Mapping[str, Any], paths: list[Path]) -> AsyncIterato
     types = [item.get("content_type") for item in record.get("attachments") or []]
     for path, content_type in zip(paths, types, strict=True):
         guessed = content_type or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        yield Upload(path.name, str(guessed), _chunks(path))
+        yield Upload(path.name, str(guessed), durable.chunks(path))
 
 
 def key_of(record: Path, attachments: list[Path]) -> str:
@@ -198,12 +196,3 @@ def key_of(record: Path, attachments: list[Path]) -> str:
         with durable.open_regular(path) as file:
             total.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
     return f"folder-{total.hexdigest()}"
-
-
-async def _chunks(path: Path) -> Chunks:
-    file = await asyncio.to_thread(durable.open_regular, path)
-    try:
-        while chunk := await asyncio.to_thread(file.read, CHUNK):
-            yield chunk
-    finally:
-        file.close()

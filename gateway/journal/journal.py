@@ -218,6 +218,7 @@ class Journal:
         return self._store.glance(lambda tx: lookups.extra(tx, message_id))
 
     async def contents_of(self, mine: Work) -> Sequence[ContentRef]:
+        """Of the message under our lease; this and the two below are read only where the work does not bring them along."""
         return mine.known.contents if mine.known else await self.contents(mine.message.message_id)
 
     async def extra_of(self, mine: Work) -> Mapping[str, Any]:

@@ -6,14 +6,12 @@ import datetime as dt
 import pytest
 
 from gateway.journal.door import Answered, KeyReused, Reserved, Running
-from gateway.journal.journal import Journal
 from gateway.model import Direction, Kind
 from gateway.ports import Announced
 from gateway.states import Entry, NewMessage, Outcome, Stage, State
 from tests.contract.journals import (
     LEASE,
     NOW,
-    Clock,
     accepted,
     at_state,
     claim_one,
@@ -24,19 +22,6 @@ from tests.contract.journals import (
     submission,
     to,
 )
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture(params=["sqlite"])
-async def journal(request, tmp_path, clock):
-    opened = await Journal.open(tmp_path / "journal.db", now=clock)
-    yield opened
-    await opened.close()
-
 
 # --- the door ---------------------------------------------------------------------------------------------------
 

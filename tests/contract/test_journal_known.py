@@ -5,25 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.journal.journal import Journal
 from gateway.states import ContentRef, Entry, Erase, KeepReceipt, Outcome, State
-from tests.contract.journals import LEASE, Clock, content, message, new, submission
+from tests.contract.journals import LEASE, content, message, new, submission
 
 NOW = dt.timedelta(0)
 PACKED = Outcome(Entry("packed"), state=State.PACKED, due_in=NOW, changes={"recipe": [1]})
 FILE, ENVELOPE = ContentRef("edxml", content(place="x:1")), ContentRef("envelope", content(place="x:2"))
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture(params=["sqlite"])
-async def journal(request, tmp_path, clock):
-    opened = await Journal.open(tmp_path / "journal.db", now=clock)
-    yield opened
-    await opened.close()
 
 
 async def accepted_packed(journal):

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from gateway.journal import MessageFilter, twin_key
-from gateway.journal.journal import Journal
 from gateway.model import Attachment, Content, Direction, Kind, ProofGrade
 from gateway.ports import Announced
 from gateway.states import (
@@ -27,7 +26,6 @@ from tests.contract.journals import (
     ORGAN,
     OTHER_ORGAN,
     START,
-    Clock,
     accepted,
     at_state,
     claim_one,
@@ -38,18 +36,6 @@ from tests.contract.journals import (
     submission,
     to,
 )
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture(params=["sqlite"])
-async def journal(request, tmp_path, clock):
-    opened = await Journal.open(tmp_path / "journal.db", now=clock)
-    yield opened
-    await opened.close()
 
 
 async def heard(journal, about, organ, status, *, minutes=0, answered=False):

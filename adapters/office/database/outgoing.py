@@ -12,7 +12,6 @@ import contextlib
 import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -183,7 +182,7 @@ class Outgoing:
         for row in attachments:
             content_type = row["content_type"] or mimetypes.guess_type(row["name"])[0] or "application/octet-stream"
             if row["file_name"] and self._folder is not None:
-                chunks = _file_chunks(self._folder / row["file_name"])
+                chunks = durable.chunks(self._folder / row["file_name"])
             else:
                 chunks = self._pieces(out_id, row["n"])
             yield Upload(row["name"], content_type, chunks)
@@ -276,12 +275,3 @@ def _tell_asked(connection: Connection, out_id: str, receivers: Sequence[Row], a
                     connection.execute(update(OUT_RECEIVER).where(*of).values(said))
                 else:
                     connection.execute(insert(OUT_RECEIVER).values(out_id=out_id, n=next(free), code=code, **said))
-
-
-async def _file_chunks(path: Path) -> Chunks:
-    file = await asyncio.to_thread(durable.open_regular, path)
-    try:
-        while chunk := await asyncio.to_thread(file.read, CHUNK):
-            yield chunk
-    finally:
-        file.close()

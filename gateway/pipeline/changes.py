@@ -14,12 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import Refused
 from gateway.journal import Journal
-from gateway.model import Problem
+from gateway.model import Problem, ResponseFor
 from gateway.pipeline import detail
 from gateway.pipeline.filling import filled
+from gateway.pipeline.intake import Intake
 from gateway.pipeline.recalls import Recalls
 from gateway.pipeline.record import Code, Text, refused
-from gateway.ports import Asked, Door, Submitted, Upload
+from gateway.pipeline.repeats import Given
+from gateway.ports import Asked, Submitted, Upload
 from gateway.states import Act, Message
 
 
@@ -40,7 +42,7 @@ class RecallRequest(BaseModel):
 class Changes:
     """The `ChangeDoor` of `gateway.ports`."""
 
-    def __init__(self, recalls: Recalls, door: Door, journal: Journal) -> None:
+    def __init__(self, recalls: Recalls, door: Intake, journal: Journal) -> None:
         self._recalls = recalls
         self._door = door
         self._journal = journal
@@ -97,9 +99,32 @@ class Changes:
         record: Mapping[str, Any],
         uploads: AsyncIterator[Upload],
     ) -> Submitted:
-        read = documents[0].detail or {}
-        if "document" not in read:
-            raise Refused([Problem("", "purged", "its contents were erased")], code="purged", status=409)
         organs = [delivery.organ for each in documents for delivery in await self._journal.deliveries(each.message_id)]
-        whole = filled(act, record, detail.document_bare(read), organs)
-        return await self._door.submit(office, key, whole, uploads)
+        whole = filled(act, record, await self._named(office, key, documents[0]), organs)
+        said = {"act": act.value, "earlier": documents[0].submission_id, "record": record}
+        given = Given(said, None if _is_kept(documents[0]) else _purged())
+        return await self._door.submit(office, key, whole, uploads, given)
+
+    async def _named(self, office: str, key: str, earlier: Message) -> ResponseFor:
+        """What the earlier document is filled in by. Of one that was purged, what is left, so that a repeat is told from
+        another request: a recall of it that was handed in by an earlier version is known only in that recall's own words.
+        """
+        if _is_kept(earlier):
+            document = detail.document_bare(earlier.detail or {})
+            return ResponseFor(document.sender.code, document.code, document.document_id, document.promulgation_date)
+        left = ResponseFor(earlier.sender, document_id=earlier.document_id)
+        first = await self._journal.answered(office, key)
+        handed_in = first.answer.get("messages") if first else None
+        recall = await self._journal.message(handed_in[0]["message_id"]) if handed_in else None
+        if recall is None or not _is_kept(recall):
+            return left
+        named = detail.document_bare(recall.detail or {}).response_for
+        return next((each for each in named if each.document_id == earlier.document_id), left)
+
+
+def _is_kept(message: Message) -> bool:
+    return "document" in (message.detail or {})
+
+
+def _purged() -> Refused:
+    return Refused([Problem("", "purged", "its contents were erased")], code="purged", status=409)

@@ -10,16 +10,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.errors import Refused
-from gateway.model import Document, Problem
+from gateway.model import Problem, ResponseFor
 from gateway.states import Act
 
 TYPES = {Act.RECALL: 1, Act.UPDATE: 2, Act.REPLACE: 3}
 
 
-def filled(act: Act, record: Mapping[str, Any], earlier: Document, organs: Iterable[str]) -> dict[str, Any]:
+def filled(act: Act, record: Mapping[str, Any], earlier: ResponseFor, organs: Iterable[str]) -> dict[str, Any]:
     """`organs`: those the earlier document went to. Raises `Refused` where the record speaks of something else."""
     had = list(organs)
-    whole = {"from": earlier.sender.code, "to": had, **record}
+    whole = {"from": earlier.organ, "to": had, **record}
     given = whole.get("business", {})
     if not isinstance(given, dict):
         return whole  # the door says what is wrong with it
@@ -42,12 +42,12 @@ def filled(act: Act, record: Mapping[str, Any], earlier: Document, organs: Itera
     return {**whole, "business": business}
 
 
-def _name(whole: dict[str, Any], earlier: Document) -> None:
+def _name(whole: dict[str, Any], earlier: ResponseFor) -> None:
     """Put the earlier document first among those that the recall names."""
     named = whole.get("response_for", [])
     if isinstance(named, list) and not any(_is(one, earlier.document_id) for one in named):
         date = earlier.promulgation_date
-        one = {"organ": earlier.sender.code, "code": earlier.code, "document_id": earlier.document_id}
+        one = {"organ": earlier.organ, "code": earlier.code, "document_id": earlier.document_id}
         whole["response_for"] = [one | ({"promulgation_date": date.isoformat()} if date else {}), *named]
 
 

@@ -14,8 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import hashlib
-import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -26,9 +24,9 @@ import structlog
 from gateway.config import Settings
 from gateway.edxml.check import check_document
 from gateway.errors import Busy, Refused, Retryable
-from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
+from gateway.journal import Answered, Journal, NewSubmission, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
-from gateway.pipeline import detail, intake_edxml, intake_uploads, suspicion
+from gateway.pipeline import detail, intake_edxml, intake_uploads, repeats, suspicion
 from gateway.pipeline.checks import Targets, refuse, targets, too_large, too_many, unfit, untimely
 from gateway.pipeline.directory import Directories, Looked, Roads
 from gateway.pipeline.duplicates import earlier
@@ -38,6 +36,7 @@ from gateway.pipeline.pdfs import Looked as PdfsLooked
 from gateway.pipeline.pdfs import Pdfs
 from gateway.pipeline.quarantine import SUSPECTED
 from gateway.pipeline.record import Record, read, to_document
+from gateway.pipeline.repeats import Given
 from gateway.pipeline.routing import Router
 from gateway.pipeline.scanning import Scanning, Scans
 from gateway.pipeline.unwrapping import laid_open
@@ -121,14 +120,25 @@ class Intake:
         self._pack = pack
 
     async def submit(
-        self, office: str, key: str, record: Mapping[str, Any], uploads: AsyncIterator[Upload]
+        self,
+        office: str,
+        key: str,
+        record: Mapping[str, Any],
+        uploads: AsyncIterator[Upload],
+        given: Given | None = None,
     ) -> Submitted:
+        """`given`: by what a repeat is known, where that is not the record."""
         form = read(record)
         document = to_document(form)
         self._check_at_once(office, form, document)
+        said = given.said if given else record
         if first := await self._reserve(office, key):
-            return _again(first, _fingerprint(record, await intake_uploads.digests(form, uploads, self._limits)))
+            files = await intake_uploads.digests(form, uploads, self._limits)
+            # Keys were once answered for the record as it was filled up.
+            return repeats.again(first, repeats.fingerprint(said, files), repeats.fingerprint(record, files))
         async with self._tentative(office, key) as kept:
+            if given and given.only_again:
+                raise given.only_again
             roads = self._roads(targets(document), untimely(form, self._now()))
             listed = await self._listed(document, roads)
             twice = await earlier(self._journal, document, Direction.OUT, self._now())
@@ -144,7 +154,7 @@ class Intake:
             _Handed(
                 office,
                 key,
-                _fingerprint(record, attachments),
+                repeats.fingerprint(said, attachments),
                 replace(listed.document, attachments=tuple(attachments)),
                 listed.roads,
                 expires=form.expires or form.deliver_by or self._now() + self._default_life,
@@ -166,9 +176,9 @@ class Intake:
             if isinstance(subject, Document):
                 refuse(secrecy.refuse(None, subject), code="state-secret")
             key, described = intake_edxml.key_of(subject), _detail(subject)
-            fingerprint = _fingerprint(described, _attachments(subject))
+            fingerprint = repeats.fingerprint(described, _attachments(subject))
             if first := await self._reserve(office, key):
-                answer = _again(first, fingerprint)
+                answer = repeats.again(first, fingerprint)
                 await self._discard(kept)
                 return answer
         async with self._tentative(office, key, kept):
@@ -341,7 +351,7 @@ class Intake:
             for axis, message_id in ids.items():
                 log.info("accepted", message_id=message_id, office=handed.office, axis=axis)
         self._accepted()
-        return _submitted(kept, repeated=repeated)
+        return repeats.submitted(kept, repeated=repeated)
 
     async def _packed(self, new: NewMessage) -> NewMessage:
         """With its edXML file, where that is quickly made. What goes wrong here its own stage meets again, and tells."""
@@ -405,25 +415,3 @@ def _attachments(subject: Document | Status) -> tuple[Attachment, ...]:
 
 def _files(attachments: Sequence[Attachment]) -> list[tuple[str, int]]:
     return [(one.name, one.content.size if one.content else 0) for one in attachments]
-
-
-def _fingerprint(described: Mapping[str, Any], attachments: Sequence[Attachment]) -> str:
-    """The canonical JSON part, and what the files are; not the multipart around them, which differs on every try."""
-    files = [[one.name, one.content.size, one.content.sha256] for one in attachments if one.content]
-    canonical = json.dumps([described, files], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _again(first: Answered, fingerprint: str) -> Submitted:
-    if first.fingerprint != fingerprint:
-        raise KeyReused
-    return _submitted(first.answer, repeated=True)
-
-
-def _submitted(answer: Mapping[str, Any], *, repeated: bool) -> Submitted:
-    return Submitted(
-        submission_id=answer["submission"],
-        messages=tuple(answer["messages"]),
-        repeated=repeated,
-        warnings=tuple(Problem(**warning) for warning in answer["warnings"]),
-    )

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.model import Kind
-from gateway.states import State
+from gateway.states import Entry, Outcome, Purge, State
 from tests.contract.office_callers import CALLERS
 from tests.contract.test_office import STANDS
 from tests.doors import FAR, NEIGHBOUR, OURS, record
@@ -108,6 +108,43 @@ async def test_the_receivers_of_a_change_follow_from_the_earlier_document(street
     ((_, by),) = await born(street, message_id)
     assert [each["code"] for each in by.detail["document"]["to"]] == [FAR, OTHER]
     assert by.detail["document"]["sender"]["code"] == OURS
+
+
+BY_DOCUMENT_OF_ITS_OWN = [
+    ("update", {"record": CHANGED}),
+    ("replace", {"record": {**CHANGED, "number": "99"}}),
+    ("recall", {"by": "document", "record": BY_DOCUMENT}),
+]
+
+
+async def purged(street, message_id):
+    outcome = Outcome(Entry("purge-ordered"), effects=(Purge(message_id, "purged-by-operator"),))
+    await street.house.journal.apply(message_id, outcome, who="test", why=None)
+    assert (await street.house.journal.message(message_id)).detail is None
+
+
+@pytest.mark.parametrize(("act", "said"), BY_DOCUMENT_OF_ITS_OWN, ids=["update", "replace", "recall"])
+async def test_a_repeat_gets_the_first_answer_though_the_earlier_document_was_purged(street, office, act, said):
+    message_id = await street.sent(to=[FAR, OTHER])
+    first = await office.ask(act, message_id, "c1", reason=WHY, **said)
+    ((_, by),) = await born(street, message_id)
+    for each in (message_id, by.message_id):
+        await purged(street, each)
+        assert await office.ask(act, message_id, "c1", reason=WHY, **said) == first
+    assert len(await born(street, message_id)) == 1
+
+
+@pytest.mark.parametrize(("act", "said"), BY_DOCUMENT_OF_ITS_OWN, ids=["update", "replace", "recall"])
+async def test_after_the_purge_neither_a_new_key_nor_another_request_is_taken(street, office, act, said):
+    message_id = await street.sent()
+    await office.ask(act, message_id, "c1", reason=WHY, **said)
+    await purged(street, message_id)
+    assert "purged" in (await office.ask(act, message_id, "c2", reason=WHY, **said))["problems"]
+    other = {**said, "record": {**said["record"], "subject": "V/v khác"}}
+    # In a folder the key is made of the content: another request has another one.
+    expected = "purged" if isinstance(office, CALLERS["folder"]) else "key-reused"
+    assert expected in (await office.ask(act, message_id, "c1", reason=WHY, **other))["problems"]
+    assert len(await born(street, message_id)) == 1
 
 
 async def test_a_document_that_is_asked_back_is_not_updated(street, office):

@@ -1,13 +1,14 @@
 """Recall, update and replace over HTTP."""
 
+import datetime as dt
 import io
 import json
 
 import pytest
 from aiohttp import FormData
 
-from gateway.states import Act, Concerns, Entry, Outcome
-from tests.doors import FAR, OURS, record
+from gateway.states import Act, Concerns, Entry, Outcome, Purge
+from tests.doors import FAR, OFFICE, OURS, record
 from tests.web.offices import open_street
 
 
@@ -124,6 +125,50 @@ async def test_a_replacement_names_the_organs_that_had_the_old_document(street):
     assert born.detail["document"]["business"]["replacements"] == [
         {"document_id": earlier.document_id, "organs": [FAR]}
     ]
+
+
+async def purge(street, message_id):
+    outcome = Outcome(Entry("purge-ordered"), effects=(Purge(message_id, "purged-by-operator"),))
+    await street.house.journal.apply(message_id, outcome, who="test", why=None)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("act", ["update", "replace", "recall"])
+async def test_a_key_of_an_earlier_version_is_known_by_the_record_as_it_was_filled_up(street, monkeypatch, act, gone):
+    async def ask(**more):
+        if act == "recall":
+            said = {"number": "16", "notation": "STN-VP", "promulgation": {"date": "2026-03-02"}, "subject": "V/v"}
+            return await recall(street, message_id, by="document", record={**said, **more})
+        return await change(street, message_id, act, **{"number": "99", **more})
+
+    async def submit(office, key, record, uploads, given):
+        return await new_version(office, key, record, uploads)
+
+    message_id, new_version = await street.sent(), street.house.door.submit
+    monkeypatch.setattr(street.house.door, "submit", submit)
+    first = await ask()
+    monkeypatch.undo()
+    if gone:
+        await purge(street, message_id)
+    repeated = await ask()
+    assert (await first.json(), repeated.status) == (await repeated.json(), 202)
+    assert repeated.headers["Idempotency-Replayed"] == "true"
+    assert await codes(await ask(subject="Khác")) == (422, ["key-reused"])
+
+
+async def test_one_key_is_not_for_two_kinds_of_change_nor_for_two_documents(street):
+    message_id, another = await street.sent(), await street.sent(key="another", number="17")
+    assert (await change(street, message_id, "update", number="99")).status == 202
+    assert await codes(await change(street, message_id, "replace", number="99")) == (422, ["key-reused"])
+    assert await codes(await change(street, another, "update", number="99")) == (422, ["key-reused"])
+
+
+async def test_a_repeat_of_what_is_still_being_taken_is_told_so_though_the_earlier_document_was_purged(street):
+    message_id = await street.sent()
+    await street.house.journal.reserve(OFFICE, "c1", dt.timedelta(seconds=15))
+    await purge(street, message_id)
+    response = await change(street, message_id, "update")
+    assert (response.status, (await response.json())["type"].rpartition(":")[2]) == (409, "key-running")
 
 
 async def test_what_is_recalled_takes_no_change(street):

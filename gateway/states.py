@@ -359,15 +359,18 @@ class RecallAnswered:
 
 @dataclass(frozen=True, slots=True)
 class ChangeAnswered:
-    """What an organ says to an update or a replacement of ours."""
+    """What an organ says to an update or a replacement. Kept once, as to a recall: only a refusal may still turn."""
 
     about: str
-    """Message id of the document that it names: the later one or the earlier."""
+    """Message id of the document that it names. Of ours the later one or the earlier; of a received one the later."""
     organ: str
     code: str
     """15 or 16."""
     by: str
     """Message id of the status that says so."""
+    received_as: Act | None = None
+    """What a document received is, where our own office speaks: its word must not contradict itself, or else the whole
+    unit is refused."""
 
 
 Effect = (

@@ -382,12 +382,20 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "It is being recalled: it can be neither updated nor replaced.",
     ),
     "recall-not-asked": (
-        "Không có yêu cầu thu hồi nào để trả lời.",
-        "Nobody asked for it back: there is no recall to answer.",
+        "Văn bản không bị thu hồi, cũng không phải văn bản cập nhật hay thay thế: không có gì để trả lời bằng 15 hoặc 16.",
+        "Nobody asked for it back, and it is no update or replacement: there is nothing to answer by 15 or 16.",
     ),
     "recall-answered": (
         "Đã trả lời yêu cầu thu hồi; không thể nói khác đi.",
         "The recall was answered already; what was said stands.",
+    ),
+    "change-answered": (
+        "Đã trả lời văn bản cập nhật hoặc thay thế này; không thể nói khác đi, trừ đổi 16 thành 15.",
+        "The update or replacement was answered already; what was said stands, but 16 may still turn into 15.",
+    ),
+    "asked-back": (
+        "Văn bản vừa bị yêu cầu thu hồi: hãy xem yêu cầu đó rồi trả lời lại.",
+        "It has just been asked back: look at that, and answer again.",
     ),
 }
 

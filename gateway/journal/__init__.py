@@ -8,7 +8,7 @@ all; what the journal says happened can be checked later (`verify`) against a ch
 """
 
 from gateway.journal.blocks import Block, Fault, VerifyReport
-from gateway.journal.changes import Change
+from gateway.journal.changes import Change, ChangeAnswerRow
 from gateway.journal.contents import DiskContents
 from gateway.journal.deadlines import DeadlineRow, Missed
 from gateway.journal.directory import OrganLine
@@ -39,6 +39,7 @@ __all__ = [
     "AttemptRow",
     "Block",
     "Change",
+    "ChangeAnswerRow",
     "DeadlineRow",
     "DiskContents",
     "EndpointRow",

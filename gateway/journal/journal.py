@@ -425,6 +425,10 @@ class Journal:
         """The update or replacement of ours that 15 or 16 of that organ about a document of ours answers, if any."""
         return self._store.glance(lambda tx: changes.answered_by(tx, about, organ))
 
+    async def change_answers(self, message_id: str) -> Sequence[changes.ChangeAnswerRow]:
+        """What organs say to the message, where it recalls, updates or replaces an earlier one."""
+        return self._store.glance(lambda tx: changes.answers(tx, message_id))
+
     async def handed_in(self, office: str, document_id: str) -> Sequence[Message]:
         """The office's own documents under this DocumentId, but for those that never left and were rejected."""
         return self._store.glance(lambda tx: relations.handed_in(tx, office, document_id))

@@ -90,6 +90,19 @@ ANSWER = Query(
     ),
     *("answer", "answered_by", "answered_at"),
 )
+ASKED = Query(
+    # Of the document itself, or of each that it asks back: a peer may name either.
+    select(recall.c.message_id, recall.c.asked_by, recall.c.answer)
+    .where(
+        recall.c.organ == bindparam("at_organ"),
+        or_(
+            _of,
+            (recall.c.asked_by == bindparam("id"))
+            & recall.c.message_id.in_(select(relation.c.earlier).where(relation.c.message_id == bindparam("id"))),
+        ),
+    )
+    .order_by(recall.c.message_id)
+)
 RECALLS = Query(
     select(
         *(recall.c[name] for name in ("organ", "asked_by", "asked_at", "answer", "answered_by", "answered_at", "late")),
@@ -278,13 +291,24 @@ def _mark(tx: Transaction, message_id: str, by: str) -> None:
 
 def _answer(tx: Transaction, said: RecallAnswered, who: str, now: int) -> None:
     """Raises `Refused` (409) where our own office's word is `demanded` and no recall waits for it."""
-    values = {"id": said.message_id, "at_organ": said.organ, "said": said.code}
-    new = {"answer": said.code, "answered_by": said.by, "answered_at": now}
-    if tx.run(ANSWER, {**values, **new}):
-        facts: dict[str, str | int | None] = {"organ": said.organ, "by": said.by}
-        chain.append(tx, said.message_id, Entry(SAID[said.code], facts), who, now)
-    elif said.demanded:
+    asked = tx.all(ASKED, {"id": said.message_id, "at_organ": said.organ})
+    answered = [_answer_one(tx, earlier, by, before, said, who, now) for earlier, by, before in asked]
+    if said.demanded and not any(answered):
         raise refused("recall-answered", "code")
+
+
+def _answer_one(
+    tx: Transaction, message_id: str, asked_by: str, before: str | None, said: RecallAnswered, who: str, now: int
+) -> bool:
+    if before is not None and not said.demanded and changes.answered_by(tx, message_id, said.organ):
+        return False  # it was declined, and changed since: this is the answer to the change
+    values = {"id": message_id, "at_organ": said.organ, "said": said.code}
+    new = {"answer": said.code, "answered_by": said.by, "answered_at": now}
+    if not tx.run(ANSWER, {**values, **new}):
+        return False
+    tx.run(changes.ANSWER_ANEW, {"message_id": asked_by, "organ": said.organ, **new})
+    chain.append(tx, message_id, Entry(SAID[said.code], {"organ": said.organ, "by": said.by}), who, now)
+    return True
 
 
 def withdraw(tx: Transaction, message_id: str, who: str, now: int) -> None:

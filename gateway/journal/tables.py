@@ -351,6 +351,18 @@ recall = Table(
     sqlite_with_rowid=False,
 )
 
+change_answer = Table(
+    "change_answer",
+    metadata,
+    # What an organ says to a message that recalls, updates or replaces earlier ones: 15 or 16, and in which status.
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("organ", String, primary_key=True),
+    Column("answer", String, nullable=False),
+    Column("answered_by", String, ForeignKey("message.message_id"), nullable=False),
+    Column("answered_at", Time, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 numbered = Table(
     "numbered",
     metadata,

@@ -22,13 +22,16 @@ from gateway.journal import AnsweredBefore, Journal, MessageFilter
 from gateway.journal.purge_ledger import LedgerBroken
 from gateway.model import Direction, Kind, Organ, Problem, Staff
 from gateway.pipeline import detail, milestones, notices, recalls, refusing, replies
+from gateway.pipeline.earlier_sent import ACTS, business_type
 from gateway.pipeline.handing import handed_over
 from gateway.pipeline.outgoing import IN_DOUBT
 from gateway.pipeline.record import Text
 from gateway.rules.deadlines import ANSWER, ENDS_ANSWER
 from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED, RECALL_ANSWERS
 from gateway.states import (
+    DECLINED,
     AnswerKey,
+    ChangeAnswered,
     Effect,
     Entry,
     Message,
@@ -121,12 +124,12 @@ class Acts:
 
         async def outcome(message: Message) -> Outcome | None:
             nonlocal reported
-            asked_anew = code in RECALL_ANSWERS and await self._unanswered(message_id, born.message.sender)
+            # 15 is never meant anew: what agreed to an update must not destroy it, though it was asked back since.
+            asked_anew = code == DECLINED and await self._unanswered(message_id, born.message.sender)
             if not asked_anew and (earlier := await self._same_report(born.message)):
                 reported = earlier
                 return None
-            await self._check_still(message, born.message.sender, code)
-            return self._reported(message_id, code, born)
+            return await self._reported(message, code, born)
 
         await self.act(message_id, outcome, who=f"office:{office}", why=None)
         return reported
@@ -154,8 +157,7 @@ class Acts:
         )
 
         async def outcome(message: Message) -> Outcome:
-            await self._check_still(message, born.message.sender, code)
-            return self._reported(message_id, code, born, answered)
+            return await self._reported(message, code, born, answered)
 
         try:
             await self.act(message_id, outcome, who=f"office:{office}", why=None)
@@ -202,7 +204,8 @@ class Acts:
         asked = {row.organ: row for row in await self._journal.recalls(message_id)}
         if code in RECALL_ANSWERS:
             spoken = organ or next((each for each in organs if each in asked), spoken)
-        recalls.check_answer(code, asked[spoken].answer if spoken in asked else recalls.NOT_ASKED)
+        answer = asked[spoken].answer if spoken in asked else recalls.NOT_ASKED
+        recalls.check_answer(code, answer, ACTS.get(business_type(message)))
         if message.purged_at is not None and spoken in asked:
             about = await recalls.still_named(self._journal, message, asked[spoken].asked_by)
             return replies.status_about(
@@ -218,19 +221,21 @@ class Acts:
         """Whether a recall waits for that organ's word: the last one's answer does not answer it."""
         return any(row.organ == organ and row.answer is None for row in await self._journal.recalls(message_id))
 
-    async def _check_still(self, message: Message, organ: str, code: str) -> None:
-        """In the version that is written against: a recall may have been answered, and the message purged, meanwhile."""
-        said = {row.organ: row.answer for row in await self._journal.recalls(message.message_id)}
-        answer = said.get(organ, recalls.NOT_ASKED)
+    async def _reported(self, message: Message, code: str, born: NewMessage, *more: Effect) -> Outcome:
+        """What the word does here. In the version that is written against: the document may have been asked back, that
+        answered, or it purged, meanwhile.
+        """
+        message_id, organ, by = message.message_id, born.message.sender, born.message.message_id
+        said = {row.organ: row.answer for row in await self._journal.recalls(message_id)}
+        answer, act = said.get(organ, recalls.NOT_ASKED), ACTS.get(business_type(message))
         if message.purged_at is not None and not recalls.may_answer(code, answer):
             raise gone()
-        recalls.check_answer(code, answer)
-
-    def _reported(self, message_id: str, code: str, born: NewMessage, *more: Effect) -> Outcome:
-        organ, by = born.message.sender, born.message.message_id
+        recalls.check_answer(code, answer, act)
         further: tuple[Effect, ...] = ()
         if code in ENDS_ANSWER:
             further = (Met(message_id, ANSWER.name, self._now()),)
+        elif code in RECALL_ANSWERS and answer == recalls.NOT_ASKED:
+            further = (ChangeAnswered(message_id, organ, code, by, received_as=act),)
         elif code in RECALL_ANSWERS:
             further = recalls.answered_by_us(message_id, organ, code, by)
         return Outcome(Entry("status-reported", {"status": code, "organ": organ}), effects=(*more, born, *further))

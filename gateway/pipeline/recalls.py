@@ -224,14 +224,15 @@ def may_answer(code: str, said: str | None) -> bool:
     return code in RECALL_ANSWERS and (said is None or (said == DECLINED and code == AGREED))
 
 
-def check_answer(code: str, answer: str | None) -> None:
-    """Refuse our office's word where it contradicts the recall. `answer`: what that organ has said to it so far, None for
-    nothing yet, `NOT_ASKED` where none was heard of.
+def check_answer(code: str, answer: str | None, act: Act | None) -> None:
+    """Refuse our office's word where it contradicts the recall, or where there is nothing that it could answer.
+
+    `answer`: what that organ has said to the recall so far, None for nothing yet, `NOT_ASKED` where none was heard of;
+    `act`: what the document does to an earlier one.
     """
-    if code in RECALL_ANSWERS and answer == NOT_ASKED:
-        raise Refused(
-            [Problem("code", "recall-not-asked", "nobody asked for it back")], code="recall-not-asked", status=409
-        )
+    if code in RECALL_ANSWERS and answer == NOT_ASKED and act not in {Act.UPDATE, Act.REPLACE}:
+        told = "nobody asked for it back, and it neither updates nor replaces an earlier one"
+        raise Refused([Problem("code", "recall-not-asked", told)], code="recall-not-asked", status=409)
     if code not in RECALL_ANSWERS and answer == AGREED:
         raise Refused(
             [Problem("code", "recall-answered", "it was said to be destroyed")], code="recall-answered", status=409

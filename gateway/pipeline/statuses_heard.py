@@ -15,6 +15,7 @@ from gateway.journal import Change, Journal
 from gateway.model import Direction, Status
 from gateway.pipeline.directory import Directories
 from gateway.pipeline.earlier_received import LONGEST_WAIT, NOT_THEIRS, EarlierReceived, wait
+from gateway.pipeline.earlier_sent import ACTS, business_type
 from gateway.pipeline.partners import Partners
 from gateway.pipeline.refused_secrets import ENTRY as RECALL_OF_REFUSED
 from gateway.pipeline.routing import Router
@@ -192,10 +193,12 @@ class StatusesHeard:
 
     async def _step(self, about: Message, organ: str, code: str, change: Change | None) -> statuses.Step:
         heard = [row for row in await self._journal.statuses(about.message_id) if row.organ == organ]
-        if change is None:
+        answers = statuses.named(code) in statuses.RECALL_ANSWERS
+        if not answers or (change is None and ACTS.get(business_type(about)) is not Act.RECALL):
             return statuses.step([row.status for row in heard], code, statuses.By.RECEIVER)
-        # As a recall, each change is answered anew, and an answer to it is in order.
-        said = [row.status for row in heard if row.heard_at >= change.at and row.status in statuses.RECALL_ANSWERS]
+        # Whatever else was said of a recall, an update or a replacement, its answer is in order, and each is answered anew.
+        since = [row for row in heard if change is None or row.heard_at >= change.at]
+        said = [row.status for row in since if row.status in statuses.RECALL_ANSWERS]
         return statuses.step([ASKED_BACK, *said], code, statuses.By.RECEIVER)
 
 

@@ -11,6 +11,9 @@ word that is not the speaker's to say settle nothing.
 
 **Recall.** The sender asks by 13, at any time after sending; the receiver agrees by 15 and must then destroy its copy
 (QĐ 28/2018/QĐ-TTg Đ9.2, NĐ 30/2020/NĐ-CP Đ18.4b), or refuses by 16 and goes on. 14 is read as 15 and never written.
+
+**Update and replacement.** The receiver may answer them by the same 15 and 16, once to each. Neither ends the handling of
+either document, and nothing is destroyed for a 15.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ IN_PROCESS = "05"
 COMPLETED = "06"
 
 RECALL_ANSWERS = frozenset({AGREED, DECLINED})
-"""What a receiver may say to a 13."""
+"""What a receiver may say to a 13, or to an update or a replacement."""
 FROM_OFFICE = frozenset({"02", "03", "04", "05", "06"}) | RECALL_ANSWERS
 """What an office may report itself; 01 is the gateway's to send when the office has the document."""
 REASON_REQUIRED = frozenset({RETURNED, DECLINED})

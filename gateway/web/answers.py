@@ -256,7 +256,8 @@ class InboxPage(Shown):
 
 class StatusReport(Shown):
     """What became of a document at the office: 02 refused (with a reason), 03 registered, 04 assigned, 05 in process,
-    06 completed; or, to a recall, 15 agreed and destroyed, 16 declined (with a reason). 01 is the gateway's own word.
+    06 completed; or, to a recall, 15 agreed and destroyed, 16 declined (with a reason). 15 and 16 also answer an update or
+    a replacement, and destroy nothing then. 01 is the gateway's own word.
     """
 
     model_config = ConfigDict(extra="forbid")

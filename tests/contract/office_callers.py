@@ -1,4 +1,6 @@
-"""How an office recalls, updates and replaces by each way of connecting, and what it is told: all in one form."""
+"""How an office recalls, updates, replaces and reports statuses by each way of connecting, and what it is told: all in one
+form. `ask` tells who is asked and what was withdrawn, `report` the message id of the status; both `refused` the reasons.
+"""
 
 import asyncio
 import base64
@@ -10,7 +12,7 @@ from lxml import etree
 from sqlalchemy import insert, select
 
 from adapters.office import database, folder
-from adapters.office.database.tables import OUT_ATTACHMENT, OUT_DOCUMENT, OUT_PIECE, OUT_RECEIVER
+from adapters.office.database.tables import OUT_ATTACHMENT, OUT_DOCUMENT, OUT_PIECE, OUT_RECEIVER, OUT_STATUS
 from gateway.ports import OfficeContext
 from gateway.web.soap_xml import SOAP
 from tests import doors
@@ -62,10 +64,20 @@ class HttpCaller:
             body = {"data": form(whole, *([file] if file else []))}
         path = f"/v1/documents/{message_id}/{act}"
         response = await self.street.ours.post(path, headers={"Idempotency-Key": key}, **body)
+        return await self._told(
+            response, lambda told: {"asked": organs(told["messages"]), "withdrawn": organs(told.get("withdrawn", []))}
+        )
+
+    async def report(self, message_id, key, code, reason=""):
+        said = {"code": code, "reason": reason}
+        response = await self.street.ours.post(f"/v1/inbox/{message_id}/status", json=said)
+        return await self._told(response, lambda told: told["message_id"])
+
+    async def _told(self, response, read):
         told = await response.json()
-        if response.status != 202:
-            return refused([told["type"].rpartition(":")[2], *(each["code"] for each in told.get("errors", []))])
-        return {"asked": organs(told["messages"]), "withdrawn": organs(told.get("withdrawn", []))}
+        if response.status == 202:
+            return read(told)
+        return refused([told["type"].rpartition(":")[2], *(each["code"] for each in told.get("errors", []))])
 
 
 class SoapCaller:
@@ -73,8 +85,6 @@ class SoapCaller:
         self.street = street
 
     async def ask(self, act, message_id, key, *, reason, receivers=None, by=None, record=None, file=None):
-        operation = f"{act.capitalize()}Document"
-        call = etree.Element(f"{{{O}}}{operation}", nsmap={"o": O})
         told = {"message_id": message_id, "idempotency_key": key}
         if act == "recall":
             told |= {"reason": reason, "by": by, "receivers": receivers, "record": record}
@@ -82,22 +92,46 @@ class SoapCaller:
             told |= {"record": {**record, "business": {"reason": reason}}}
         if file:
             told["file"] = {"content": base64.b64encode(file[1]).decode()}
-        fill(call, told)
-        envelope = f'<s:Envelope xmlns:s="{SOAP}"><s:Body>{etree.tostring(call).decode()}</s:Body></s:Envelope>'
-        headers = {"Content-Type": "text/xml"}
-        response = await self.street.ours.post("/soap/v1", data=envelope.encode(), headers=headers)
-        root = etree.fromstring(await response.read())
-        if response.status != 200:
-            return refused(each.text for each in root.iterfind(f".//{{{O}}}code"))
+        status, root = await self._call(f"{act.capitalize()}Document", told)
+        if status != 200:
+            return root
 
         def organs_of(name):
             return sorted(each.text for each in root.iterfind(f".//{{{O}}}{name}/{{{O}}}organs"))
 
         return {"asked": organs_of("messages"), "withdrawn": organs_of("withdrawn")}
 
+    async def report(self, message_id, key, code, reason=""):
+        told = {"message_id": message_id, "report": {"code": code, "reason": reason}}
+        status, root = await self._call("ReportStatus", told)
+        return root if status != 200 else root.findtext(f".//{{{O}}}message_id")
+
+    async def _call(self, operation, told):
+        call = etree.Element(f"{{{O}}}{operation}", nsmap={"o": O})
+        fill(call, told)
+        envelope = f'<s:Envelope xmlns:s="{SOAP}"><s:Body>{etree.tostring(call).decode()}</s:Body></s:Envelope>'
+        headers = {"Content-Type": "text/xml"}
+        response = await self.street.ours.post("/soap/v1", data=envelope.encode(), headers=headers)
+        root = etree.fromstring(await response.read())
+        if response.status != 200:
+            return response.status, refused(each.text for each in root.iterfind(f".//{{{O}}}code"))
+        return response.status, root
+
 
 ORDER = (
-    *("message_id", "idempotency_key", "reason", "by", "receivers", "from", "to", "number", "notation", "promulgation"),
+    *(
+        "message_id",
+        "idempotency_key",
+        "code",
+        "reason",
+        "by",
+        "receivers",
+        "from",
+        "to",
+        "number",
+        "notation",
+        "promulgation",
+    ),
     *("type", "subject", "signer", "priority", "business", "attachments", "record", "file"),
 )
 """Of the elements, in the schema."""
@@ -125,12 +159,24 @@ class FolderCaller:
         if record is not None:
             record = record if act == "recall" else {**record, "business": {"reason": reason}}
         said = {"message_id": message_id, "record": record, **said}
+        if file:
+            (self.root / "outbox").mkdir(exist_ok=True)
+            (self.root / "outbox" / file[0]).write_bytes(file[1])
+        return await self._put(
+            f"{key}.{act}.json",
+            said,
+            lambda told: {"asked": organs(told["messages"]), "withdrawn": organs(told.get("withdrawn", []))},
+        )
+
+    async def report(self, message_id, key, code, reason=""):
+        said = {"message_id": message_id, "code": code, "reason": reason}
+        return await self._put(f"{key}.status.json", said, lambda told: told["status_id"])
+
+    async def _put(self, name, said, read):
         options = {"path": str(self.root), "interval_seconds": 0.01, "settle_seconds": 0.02, "patience_seconds": 0.1}
         office = folder.connect(options, OfficeContext(doors.OFFICE, self.root, {}, self.street.house.clock))
-        if file:
-            (self.root / "outbox" / file[0]).write_bytes(file[1])
         line = json.dumps({name: value for name, value in said.items() if value is not None})
-        (self.root / "outbox" / f"{key}.{act}.json").write_text(line)
+        (self.root / "outbox" / name).write_text(line)
         settled = set(self.root.glob("*/*/*.result.json"))
 
         def look():
@@ -139,9 +185,9 @@ class FolderCaller:
         async with at_work(office, self.street.front):
             path = await until(look)
         told = json.loads(path.read_text())
-        if told["outcome"] != "taken":
-            return refused([told["code"], *(each["code"] for each in told["problems"])])
-        return {"asked": organs(told["messages"]), "withdrawn": organs(told.get("withdrawn", []))}
+        if told["outcome"] == "taken":
+            return read(told)
+        return refused([told["code"], *(each["code"] for each in told["problems"])])
 
 
 class DatabaseCaller:
@@ -164,24 +210,37 @@ class DatabaseCaller:
 
     async def ask(self, act, message_id, key, *, reason, receivers=None, by=None, record=None, file=None):
         self._write(act, message_id, key, reason, receivers, by, record, file)
-        options = {"url_file": str(self.place / "url"), "interval_seconds": 0.02}
-        office = database.connect(options, OfficeContext(doors.OFFICE, self.place, {}, self.street.house.clock))
-
-        def look():
-            with self.database.engine.begin() as connection:
-                row = connection.execute(select(OUT_DOCUMENT).where(OUT_DOCUMENT.c.out_id == key)).one()._asdict()
-                to = connection.execute(select(OUT_RECEIVER).where(OUT_RECEIVER.c.out_id == key)).all()
-            return (row, [each._asdict() for each in to]) if row["state"] in {"taken", "rejected"} else None
-
-        async with at_work(office, self.street.front):
-            row, to = await until(look)
+        row = await self._settled(OUT_DOCUMENT, OUT_DOCUMENT.c.out_id == key)
         if row["state"] == "rejected":
-            return refused([row["problem_code"], *re.findall(r"\[([a-z-]+)\]", row["problem_text"] or "")])
+            return _reasons(row)
+        with self.database.engine.begin() as connection:
+            found = connection.execute(select(OUT_RECEIVER).where(OUT_RECEIVER.c.out_id == key)).all()
+        to = [each._asdict() for each in found]
         wanted = {"recall": {"asked"}}.get(act, {None})
         return {
             "asked": sorted(each["code"] for each in to if each["recall"] in wanted and each["message_id"]),
             "withdrawn": sorted(each["code"] for each in to if each["recall"] == "withdrawn"),
         }
+
+    async def report(self, message_id, key, code, reason=""):
+        row = {"report_id": key, "message_id": message_id, "code": code, "reason": reason, "state": "ready"}
+        with self.database.engine.begin() as connection:
+            connection.execute(OUT_STATUS.delete().where(OUT_STATUS.c.report_id == key))
+            connection.execute(insert(OUT_STATUS), row)
+        row = await self._settled(OUT_STATUS, OUT_STATUS.c.report_id == key)
+        return _reasons(row) if row["state"] == "rejected" else row["status_id"]
+
+    async def _settled(self, table, of):
+        options = {"url_file": str(self.place / "url"), "interval_seconds": 0.02}
+        office = database.connect(options, OfficeContext(doors.OFFICE, self.place, {}, self.street.house.clock))
+
+        def look():
+            with self.database.engine.begin() as connection:
+                row = connection.execute(select(table).where(of)).one()._asdict()
+            return row if row["state"] in {"taken", "rejected"} else None
+
+        async with at_work(office, self.street.front):
+            return await until(look)
 
     def _write(self, act, message_id, key, reason, receivers, by, record, file):
         row = {"out_id": key, "act": act, "message_id": message_id, "reason": reason, "recall_by": by}
@@ -200,6 +259,10 @@ class DatabaseCaller:
                 held = {"out_id": key, "n": 0, "name": file[0], "size_bytes": len(file[1])}
                 connection.execute(insert(OUT_ATTACHMENT), held)
                 connection.execute(insert(OUT_PIECE), {"out_id": key, "n": 0, "piece": 0, "data": file[1]})
+
+
+def _reasons(row):
+    return refused([row["problem_code"], *re.findall(r"\[([a-z-]+)\]", row["problem_text"] or "")])
 
 
 class PostgresCaller(DatabaseCaller):

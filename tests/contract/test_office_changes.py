@@ -1,9 +1,11 @@
-"""Recalling, updating and replacing promise the same by each way in which an office connects (see `test_office`)."""
+"""Recalling, updating, replacing, and answering that, promise the same by each way in which an office connects (see
+`test_office`).
+"""
 
 import pytest
 
-from gateway.model import Kind
-from gateway.states import Entry, Outcome, Purge, State
+from gateway.model import Business, Kind, Replacement
+from gateway.states import Act, Concerns, Entry, Outcome, Purge, State
 from tests.contract.office_callers import CALLERS
 from tests.contract.test_office import STANDS
 from tests.doors import FAR, NEIGHBOUR, OURS, record
@@ -176,3 +178,55 @@ async def test_what_a_recall_needs_is_said(street, office, said, problem):
     message_id = await street.sent()
     assert problem in (await office.ask("recall", message_id, "r1", **said))["problems"]
     assert await states(street, message_id) == {}
+
+
+# --- the office answers -----------------------------------------------------------------------------------------
+
+CHANGES = {
+    "update": Business(type=2, document_id="d1", reason=WHY),
+    "replace": Business(type=3, replacements=(Replacement("d1", (OURS,)),), reason=WHY),
+}
+
+
+async def changed(street, act):
+    """A document received, and one received that changes it."""
+    earlier, later = await street.arrive(), await street.arrive(message_id="in-2", business=CHANGES[act])
+    concerns = Outcome(Entry("trusted"), effects=(Concerns(earlier, Act(act)),))
+    await street.house.journal.apply(later, concerns, who="test", why=None)
+    return earlier, later
+
+
+async def told(street, message_id, code):
+    return [dict(entry.facts) for entry in await street.house.journal.timeline(message_id) if entry.code == code]
+
+
+@pytest.mark.parametrize(("code", "word"), [("15", "agreed"), ("16", "declined")])
+@pytest.mark.parametrize("act", ["update", "replace"])
+async def test_a_received_change_is_agreed_to_or_declined_and_stays(street, office, act, code, word):
+    earlier, later = await changed(street, act)
+    said = await office.report(later, "s1", code, WHY)
+    status = await street.house.journal.message(said)
+    assert (status.direction, status.detail["status"]["code"], status.sender) == ("out", code, OURS)
+    assert status.detail["status"]["response_for"]["organ"] == FAR
+    assert await told(street, later, f"{act}-{word}") == [{"organ": OURS, "by": said}]
+    assert await told(street, earlier, f"{act}-{word}") == [{"organ": OURS, "by": said, "message_id": later}]
+    assert await office.report(later, "s2", code, WHY) == said
+    assert len(await told(street, later, f"{act}-{word}")) == 1
+    for each in (earlier, later):
+        assert (await street.house.journal.message(each)).purged_at is None
+        assert await states(street, each) == {}
+
+
+async def test_an_answer_to_a_received_change_is_not_taken_back(street, office):
+    _, later = await changed(street, "update")
+    assert "reason-required" in (await office.report(later, "s1", "16"))["problems"]
+    await office.report(later, "s2", "16", WHY)
+    await office.report(later, "s3", "15")
+    assert "change-answered" in (await office.report(later, "s4", "16", "Lại không"))["problems"]
+    assert isinstance(await office.report(later, "s5", "06"), str)
+
+
+@pytest.mark.parametrize("code", ["15", "16"])
+async def test_what_was_not_asked_back_and_changes_nothing_is_not_answered(street, office, code):
+    earlier, _ = await changed(street, "update")
+    assert "recall-not-asked" in (await office.report(earlier, "s1", code, WHY))["problems"]

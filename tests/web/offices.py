@@ -9,7 +9,7 @@ from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.journal import NewSubmission
-from gateway.model import Attachment, Direction, Document, Kind, Organ
+from gateway.model import Attachment, Business, Direction, Document, Kind, Organ
 from gateway.pipeline import detail
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.changes import Changes
@@ -54,7 +54,16 @@ class Street:
         self.house, self.client, self.front = house, client, front
         self.ours, self.theirs = Office(client, ours), Office(client, theirs)
 
-    async def arrive(self, *, organs=(OURS,), state=State.TRUSTED, message_id="in-1", office=OFFICE, **changes):
+    async def arrive(
+        self,
+        *,
+        organs=(OURS,),
+        state=State.TRUSTED,
+        message_id="in-1",
+        office=OFFICE,
+        business=Business(),  # noqa: B008 - frozen
+        **changes,
+    ):
         """A document in the inbox of an office, as the road leaves it there."""
         attached = await self.house.contents.store_bytes(ATTACHED)
         attachment = Attachment("c1", "Quyết định số 1.pdf", "application/pdf", "", attached)
@@ -65,6 +74,7 @@ class Street:
             number="1",
             notation="B-VP",
             subject="V/v đến",
+            business=business,
             attachments=(attachment,),
         )
         message = Message(

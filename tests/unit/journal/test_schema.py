@@ -1,3 +1,4 @@
+import json
 import re
 import sqlite3
 import subprocess
@@ -7,7 +8,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from gateway.journal import deadlines, directory, migrations, purges, queries
+from gateway.journal import changes, deadlines, directory, migrations, purges, queries, relations
 from gateway.journal.query import Query
 from gateway.journal.sqlite import connect, prepare
 from gateway.journal.tables import metadata
@@ -50,7 +51,7 @@ def test_every_statement_compiles_for_both_databases_and_is_valid_on_sqlite(tmp_
     connection = connect(tmp_path / "journal.db")
     every = {
         f"{module.__name__}.{name}": value
-        for module in (queries, directory, deadlines, purges)
+        for module in (queries, directory, deadlines, purges, relations, changes)
         for name, value in vars(module).items()
         if isinstance(value, Query)
     }
@@ -94,3 +95,32 @@ def test_a_journal_of_an_older_schema_is_brought_up_to_date(tmp_path):
     assert schema(old) != schema(new)
     prepare(old)
     assert schema(old) == schema(new)
+
+
+def test_what_organs_said_before_there_was_a_place_for_it_is_brought_there(tmp_path):
+    path = tmp_path / "old.db"
+    migrations.upgrade(sa.URL.create("sqlite", database=str(path)), "0006")
+    connection = sqlite3.connect(path)
+    entries = [
+        ("update-declined", {"organ": "FAR", "by": "s-1"}),
+        ("update-agreed", {"organ": "FAR", "by": "s-2"}),
+        ("update-declined", {"organ": "NEAR", "by": "s-3"}),
+        ("update-agreed", {"organ": "NEAR", "by": "s-4", "message_id": "an update of this one"}),
+    ]
+    for seq, (code, facts) in enumerate(entries):
+        row = ("later", seq, seq, code, "runner", json.dumps(facts), "", "")
+        columns = "message_id, seq, at, code, who, facts, prev, digest"
+        connection.execute(f"INSERT INTO entry ({columns}) VALUES (?,?,?,?,?,?,?,?)", row)
+    asked = "message_id, organ, asked_by, asked_at, answer, answered_by, answered_at, late"
+    for row in (("d", "FAR", "13", 1, "16", "s-5", 7, 0), ("d", "NEAR", "13", 1, None, None, None, 0)):
+        connection.execute(f"INSERT INTO recall ({asked}) VALUES (?,?,?,?,?,?,?,?)", row)
+    connection.commit()
+    connection.close()
+    prepare(path)
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT * FROM change_answer ORDER BY message_id, organ").fetchall() == [
+        ("13", "FAR", "16", "s-5", 7),
+        ("later", "FAR", "15", "s-2", 1),
+        ("later", "NEAR", "16", "s-3", 2),
+    ]
+    connection.close()

@@ -117,6 +117,10 @@ def show(message_id: MessageId, config: Config = DEFAULT_CONFIG, as_json: AsJson
                 {"organ": each.organ, "state": each.state, "asked_by": each.asked_by, "answered_by": each.answered_by}
                 for each in await journal.recalls(message_id)
             ],
+            "answers": [
+                {"organ": each.organ, "state": each.state, "answered_by": each.answered_by}
+                for each in await journal.change_answers(message_id)
+            ],
             "pdfs": [each.model_dump(mode="json") for each in pdfs(message.detail)],
             "antivirus": [each.model_dump(mode="json") for each in antivirus(message.detail)],
             "timeline": [
@@ -160,6 +164,7 @@ def _show(found: dict[str, Any], more: dict[str, Any]) -> None:
     _table("Receipts", ("receipt_id", "kind", "whose", "mismatch"), receipts)
     _table("Does to an earlier one", ("act", "message_id", "earlier"), found["relations"])
     _table("Asked back", ("organ", "state", "asked_by", "answered_by"), found["recalls"])
+    _table("What organs say to it", ("organ", "state", "answered_by"), found["answers"])
     _table("PDFs", ("pdf", "signer", "kind", "verdict", "revocation", "reasons"), list(_signatures(found["pdfs"])))
     _table("Virus scan", ("field", "verdict", "code"), found["antivirus"])
     print("Timeline")

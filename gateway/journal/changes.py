@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import bindparam, exists, or_, select
 
@@ -96,6 +97,10 @@ class ChangeAnswerRow:
     answered_at: dt.datetime
     reason: str
     """As that status gives it; empty once that was purged."""
+
+    @property
+    def state(self) -> Literal["agreed", "declined"]:
+        return "agreed" if self.answer == AGREED else "declined"
 
 
 def answered_by(tx: Transaction, about: str, organ: str) -> Change | None:

@@ -8,14 +8,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from gateway.journal import DeadlineRow, EntryRow, RecallRow, RelationRow
+from gateway.journal import ChangeAnswerRow, DeadlineRow, EntryRow, RecallRow, RelationRow
 from gateway.model import Kind, ProofGrade
 from gateway.pipeline.record import Code, StaffPart, Text
 from gateway.ports import Submitted
 from gateway.rules.deadlines import RULES
-from gateway.states import Act, ContentRef, Delivery, Message, State
+from gateway.states import ContentRef, Delivery, Message, State
 from gateway.web import problems
 from gateway.web.antivirus_answers import AntivirusAnswer, antivirus
+from gateway.web.change_answers import (
+    ChangeAnswer,
+    OrganChangeAnswer,
+    RecallAnswer,
+    RelationAnswer,
+    by_organ,
+    of_organs,
+    recalls,
+    relations,
+)
 from gateway.web.pdf_answers import PdfAnswer, pdfs
 from gateway.web.shown import Shown
 
@@ -51,39 +61,6 @@ class Accepted(Shown):
     """What is odd about it, and did not keep it from being accepted."""
 
 
-class RecallAnswer(Shown):
-    """What became of asking one organ to give the document back."""
-
-    organ: str
-    """Code of the organ that has it."""
-    state: Literal["asked", "agreed", "declined", "unanswered", "not-asked"]
-    """`agreed`: destroyed there, it says (15); `declined` (16); `unanswered`: its time is over, and it may still answer;
-    `not-asked`: what was to ask for it never got there."""
-    asked_by: str
-    """Message id of what asks for it: a status 13, or a document of type 1."""
-    asked_at: dt.datetime
-    """When it was asked for."""
-    due_at: dt.datetime | None
-    """When it counts as unanswered; null until what asks for it has left, and for a document received."""
-    answered_by: str | None
-    """Message id of the status that answers; null while none does."""
-    answered_at: dt.datetime | None
-    """When that was heard, or said by us."""
-
-
-class RelationAnswer(Shown):
-    """What one message does to an earlier one."""
-
-    act: Act
-    """Recall, update or replace."""
-    message_id: str
-    """The message that does it."""
-    earlier: str
-    """The message that it is done to."""
-    at: dt.datetime
-    """Since when it is known here."""
-
-
 class DeliveryAnswer(Shown):
     organ: str
     """Code of the organ it is for."""
@@ -93,6 +70,9 @@ class DeliveryAnswer(Shown):
     """When that organ says it was so."""
     answered: bool
     """Whether nothing further is waited for from there."""
+    answer: ChangeAnswer | None
+    """What the organ says to it, by 15 or 16, where it recalls, updates or replaces an earlier document; null while it says
+    nothing. What is said to a recall *of* it stands under `recalls`."""
 
 
 class DeadlineAnswer(Shown):
@@ -235,6 +215,8 @@ class InboxAnswer(InboxLine):
     """What it does to earlier messages, and later ones to it."""
     recalls: list[RecallAnswer]
     """For each of our organs that it is asked back from, what became of that; the office answers by status 15 or 16."""
+    answers: list[OrganChangeAnswer]
+    """What the office's organs say to it, by 15 or 16, where it recalls, updates or replaces an earlier document."""
     findings: list[dict[str, str]]
     """What is odd about it, each with a `code`; one about an earlier document names its `message_id`."""
     pdfs: list[PdfAnswer]
@@ -319,14 +301,22 @@ def document(
     entries: Iterable[EntryRow],
     related: Iterable[RelationRow],
     recalled: Iterable[RecallRow],
+    answered: Iterable[ChangeAnswerRow],
 ) -> DocumentAnswer:
+    said = by_organ(answered)
     return DocumentAnswer(
         **line(message),
         size=message.size,
         sha256=message.sha256,
         supersedes=message.supersedes,
         deliveries=[
-            DeliveryAnswer(organ=one.organ, status=one.status, status_at=one.status_at, answered=one.answered)
+            DeliveryAnswer(
+                organ=one.organ,
+                status=one.status,
+                status_at=one.status_at,
+                answered=one.answered,
+                answer=said.get(one.organ),
+            )
             for one in deliveries
         ],
         deadlines=deadlines(terms),
@@ -342,25 +332,6 @@ def deadlines(rows: Iterable[DeadlineRow]) -> list[DeadlineAnswer]:
     return [
         DeadlineAnswer(
             rule=row.rule, clause=RULES[row.rule].clause, due_at=row.due_at, met_at=row.met_at, late=row.late
-        )
-        for row in rows
-    ]
-
-
-def relations(rows: Iterable[RelationRow]) -> list[RelationAnswer]:
-    return [RelationAnswer(act=row.act, message_id=row.message_id, earlier=row.earlier, at=row.at) for row in rows]
-
-
-def recalls(rows: Iterable[RecallRow]) -> list[RecallAnswer]:
-    return [
-        RecallAnswer(
-            organ=row.organ,
-            state=row.state,
-            asked_by=row.asked_by,
-            asked_at=row.asked_at,
-            due_at=row.due_at,
-            answered_by=row.answered_by,
-            answered_at=row.answered_at,
         )
         for row in rows
     ]
@@ -390,6 +361,7 @@ def inbox_item(
     findings: Iterable[Mapping[str, str]] = (),
     related: Iterable[RelationRow] = (),
     recalled: Iterable[RecallRow] = (),
+    answered: Iterable[ChangeAnswerRow] = (),
 ) -> InboxAnswer:
     return InboxAnswer(
         **inbox_line(message),
@@ -397,6 +369,7 @@ def inbox_item(
         deadlines=deadlines(terms),
         relations=relations(related),
         recalls=recalls(recalled),
+        answers=of_organs(answered),
         findings=[dict(finding) for finding in findings],
         pdfs=pdfs(message.detail),
         antivirus=antivirus(message.detail),

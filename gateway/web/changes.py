@@ -136,15 +136,6 @@ def _key(request: web.Request) -> str:
     return idempotency_key(request.headers.get("Idempotency-Key", ""), "Idempotency-Key")
 
 
-def _recalled(message_id: str, asked: Asked) -> web.Response:
-    found = Recalled(
-        document=message_id,
-        messages=[answers.MessageRef(**one) for one in asked.messages],
-        withdrawn=[answers.MessageRef(**one) for one in asked.withdrawn],
-    )
-    return json_answer(found, status=202, headers=_headers(message_id, repeated=asked.repeated))
-
-
 def _headers(message_id: str, *, repeated: bool) -> dict[str, str]:
     headers = {"Location": f"/v1/documents/{message_id}"}
     return headers | {"Idempotency-Replayed": "true"} if repeated else headers

@@ -143,7 +143,8 @@ class Inbox:
         findings = (await self._journal.extra(message.message_id)).get("findings", ())
         related = await self._journal.relations(message.message_id)
         recalls = [row for row in await self._journal.recalls(message.message_id) if row.organ in organs]
-        return answers.inbox_item(message, organs, refs, terms, findings, related, recalls)
+        said = [row for row in await self._journal.change_answers(message.message_id) if row.organ in organs]
+        return answers.inbox_item(message, organs, refs, terms, findings, related, recalls, said)
 
     async def file(self, office: str, message_id: str, n: str) -> tuple[Attachment, Content]:
         """One attachment of an item, by its place in the document, from 0. Raises `Refused` (410) once it was purged."""

@@ -186,7 +186,8 @@ class Documents:
         terms = await self._journal.deadlines(message.message_id)
         related = await self._journal.relations(message_id)
         recalls = await self._journal.recalls(message_id)
-        return answers.document(message, deliveries, terms, timeline, related, recalls)
+        said = await self._journal.change_answers(message_id)
+        return answers.document(message, deliveries, terms, timeline, related, recalls, said)
 
     async def _own(self, office: str, message_id: str) -> Message:
         message = await self._journal.message(message_id)

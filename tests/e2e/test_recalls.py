@@ -62,6 +62,8 @@ async def test_agencies_answer_our_recall_by_a_document_as_they_are_told_to(stag
         return await states(stage, message_id) == [state]
 
     await eventually(answered)
+    asking = await stage.office.client.document(told["messages"][0]["message_id"])
+    assert [one["answer"]["state"] for one in asking["deliveries"]] == [state]
     assert (await registered(stage.scene, CHANCELLERY)).count(record["document_id"]) == 1
 
 
@@ -101,3 +103,20 @@ async def test_an_agency_s_change_is_linked_to_the_document_received_before(stag
     later = await stage.heard_of(await stage.receive(CHANCELLERY, change=change))
     item = await stage.office.client.item(earlier)
     assert [(one["act"], one["message_id"]) for one in item["relations"]] == [(act, later)]
+
+
+@pytest.mark.parametrize("code", ["15", "16"])
+async def test_the_offices_answer_to_an_agency_s_update_travels_back_and_destroys_nothing(stage, code):
+    earlier = await stage.receive(CHANCELLERY)
+    await stage.heard_of(earlier)
+    change = {"type": 2, "reason": "Ban hành sai", "document_ids": [earlier]}
+    document_id = await stage.receive(CHANCELLERY, change=change)
+    received = await stage.heard_of(document_id)
+    await stage.office.client.report(received, code, "Đã xem")
+
+    async def back():
+        return [told[:2] for told in await statuses(stage.scene, CHANCELLERY, document_id) if told[0] == code]
+
+    assert await eventually(back) == [(code, "Đã xem")]
+    item = await stage.office.client.item(received)
+    assert (item["purged_at"], [one["reason"] for one in item["answers"]]) == (None, ["Đã xem"])

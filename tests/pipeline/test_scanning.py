@@ -69,7 +69,7 @@ async def test_the_verdict_on_what_was_sent_is_in_the_timeline_and_the_answer(ro
         await road.run()
     assert (await road.facts(message_id, "accepted"))[0]["antivirus"] == "clean clean"
     message = await road.message(message_id)
-    shown = answers.document(message, (), (), (), (), ())
+    shown = answers.document(message, (), (), (), (), (), ())
     assert [(each.field, each.verdict) for each in shown.antivirus] == [
         ("attachments[0]", "clean"),
         ("attachments[1]", "clean"),

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from gateway.cli import app
 from gateway.errors import GatewayError, Refused
 from gateway.journal import Journal
-from gateway.states import Entry, Outcome
+from gateway.states import Act, ChangeAnswered, Entry, Outcome
 from tests.contract.journals import ORGAN, Clock, accepted
 
 LONG_ID = "lt-0123456789abcdef0123456789abcdef"
@@ -62,6 +62,14 @@ def test_show_cuts_nothing_and_lists_the_timeline(config):
     for whole in (LONG_ID, "ab" * 32, ORGAN, "in_doubt     yes", "accepted_at  2026-03-02 01:30:00Z"):
         assert whole in printed
     assert "  2026-03-02 01:30:00Z  held  runner  reason=odd  why [red]not[/red]?[2J\n" in printed
+
+
+def test_show_tells_what_an_organ_says_to_a_change(config):
+    fill(config, Outcome(Entry("trusted"), effects=(ChangeAnswered(LONG_ID, ORGAN, "16", LONG_ID, Act.UPDATE),)))
+    said = {"organ": ORGAN, "state": "declined", "answered_by": LONG_ID}
+    assert json.loads(run(config, "show", LONG_ID, "--json"))["answers"] == [said]
+    printed = run(config, "show", LONG_ID)
+    assert [ORGAN, "declined", LONG_ID] in [line.split() for line in printed.splitlines()]
 
 
 def test_show_tells_who_signed_the_pdfs_and_what_is_wrong_with_it(config):

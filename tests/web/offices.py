@@ -9,7 +9,7 @@ from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.journal import NewSubmission
-from gateway.model import Attachment, Business, Direction, Document, Kind, Organ
+from gateway.model import Attachment, Business, Direction, Document, Kind, Organ, ResponseFor, Status
 from gateway.pipeline import detail
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.changes import Changes
@@ -100,9 +100,33 @@ class Street:
         await self.house.journal.accept(NewSubmission("", message_id, "f", {}, (new,)))
         return message_id
 
+    async def hear(self, code, reason, *effects, message_id="said-1"):
+        """A status from far away, and what it does; its message id."""
+        status = Status(Organ(FAR), ResponseFor(OURS, "15/STN-VP"), code, description=reason)
+        message = Message(
+            message_id=message_id,
+            direction=Direction.IN,
+            kind=Kind.STATUS,
+            state=State.TRUSTED,
+            axis="national",
+            endpoint="inside",
+            submission_id=message_id,
+            axis_id=f"axis-{message_id}",
+            sender=FAR,
+            detail=detail.of_status(status),
+            accepted_at=NOW,
+        )
+        new = NewMessage(message, (Delivery(OURS, OFFICE),))
+        await self.house.journal.accept(NewSubmission("", message_id, "f", {}, (new,)))
+        heard = Outcome(Entry("status-heard"), effects=effects)
+        await self.house.journal.apply(message_id, heard, who="test", why=None)
+        return message_id
+
     async def sent(self, key="sent", **changes):
         """A document of ours at the axis, as the road leaves it there."""
-        message_id = (await (await self.ours.submit(record(**changes), key=key)).json())["message_id"]
+        return await self.leaves((await (await self.ours.submit(record(**changes), key=key)).json())["message_id"])
+
+    async def leaves(self, message_id):
         for state in (State.PACKED, State.SENT):
             outcome = Outcome(Entry(state.value), state=state)
             await self.house.journal.apply(message_id, outcome, who="test", why=None)

@@ -7,9 +7,12 @@ import json
 import pytest
 from aiohttp import FormData
 
-from gateway.states import Act, Concerns, Entry, Outcome, Purge
+from gateway.model import Business
+from gateway.states import Act, ChangeAnswered, Concerns, Entry, Outcome, Purge, RecallAnswered
 from tests.doors import FAR, OFFICE, OURS, record
 from tests.web.offices import open_street
+
+OTHER = "000.00.01.G98"
 
 
 @pytest.fixture
@@ -197,3 +200,46 @@ async def test_an_inbox_item_shows_that_it_is_asked_back_and_takes_15(street):
     assert (await street.ours.post(f"/v1/inbox/{document}/status", json={"code": "14"})).status == 202
     shown = await (await street.ours.get(f"/v1/inbox/{document}")).json()
     assert shown["recalls"][0]["state"] == "agreed"
+
+
+async def deliveries(street, message_id):
+    shown = await (await street.ours.get(f"/v1/documents/{message_id}")).json()
+    return {one["organ"]: one["answer"] for one in shown["deliveries"]}
+
+
+@pytest.mark.parametrize("act", ["update", "replace"])
+async def test_a_change_shows_for_each_organ_what_it_says_to_it(street, act):
+    message_id = await street.sent(to=[FAR, OTHER])
+    response = await change(street, message_id, act, number="99", to=[FAR, OTHER])
+    later = await street.leaves((await response.json())["message_id"])
+    assert await deliveries(street, later) == {FAR: None, OTHER: None}
+    by = "said-1"
+    await street.hear("16", "Chưa rõ", ChangeAnswered(message_id, FAR, "16", by), message_id=by)
+    said = {"state": "declined", "reason": "Chưa rõ", "answered_by": by, "answered_at": "2026-03-02T01:30:00Z"}
+    assert await deliveries(street, later) == {FAR: said, OTHER: None}
+    assert await deliveries(street, message_id) == {FAR: None, OTHER: None}
+    await purge(street, by)
+    assert (await deliveries(street, later))[FAR] == said | {"reason": ""}
+
+
+@pytest.mark.parametrize("by", ["status", "document"])
+async def test_what_asks_a_document_back_shows_what_is_said_to_it(street, by):
+    message_id = await street.sent()
+    said = {"number": "16", "notation": "STN-VP", "promulgation": {"date": "2026-03-02"}, "subject": "V/v thu hồi"}
+    more = {"record": said} if by == "document" else {}
+    told = await (await recall(street, message_id, by=by, **more)).json()
+    asker = told["messages"][0]["message_id"]
+    assert await deliveries(street, asker) == {FAR: None}
+    await street.hear("15", "", RecallAnswered(message_id, FAR, "15", "said-1"))
+    assert (await deliveries(street, asker))[FAR]["state"] == "agreed"
+    assert await deliveries(street, message_id) == {FAR: None}
+
+
+async def test_an_inbox_item_shows_what_the_office_says_to_the_change(street):
+    item = await street.arrive(business=Business(type=2, document_id="d0", reason="Sửa"))
+    assert (await (await street.ours.get(f"/v1/inbox/{item}")).json())["answers"] == []
+    reported = await street.ours.post(f"/v1/inbox/{item}/status", json={"code": "16", "reason": "Chưa rõ"})
+    by = (await reported.json())["message_id"]
+    [said] = (await (await street.ours.get(f"/v1/inbox/{item}")).json())["answers"]
+    assert said.pop("answered_at")
+    assert said == {"organ": OURS, "state": "declined", "reason": "Chưa rõ", "answered_by": by}

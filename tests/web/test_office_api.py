@@ -53,7 +53,8 @@ async def test_a_document_is_accepted_and_can_be_followed(street):
 
     followed = await (await street.ours.get(response.headers["Location"])).json()
     assert (followed["state"], followed["code"], followed["sender"]) == ("accepted", "15/STN-VP", OURS)
-    assert followed["deliveries"] == [{"organ": FAR, "status": None, "status_at": None, "answered": False}]
+    nothing_yet = {"organ": FAR, "status": None, "status_at": None, "answered": False, "answer": None}
+    assert followed["deliveries"] == [nothing_yet]
     assert [entry["code"] for entry in followed["timeline"]] == ["accepted"]
 
 

@@ -14,7 +14,8 @@ from lxml import etree
 from zeep.exceptions import Fault
 
 import schemas
-from gateway.states import Act, Concerns, Entry, Outcome, State
+from gateway.model import Business
+from gateway.states import Act, ChangeAnswered, Concerns, Entry, Outcome, State
 from gateway.web import soap_schema
 from gateway.web.soap_xml import SOAP
 from tests.doors import FAR, FARTHER, NEIGHBOUR, OFFICE, OURS, bytes_on_disk, record, with_files
@@ -143,6 +144,27 @@ async def test_an_item_that_is_asked_back_says_so_and_is_answered_by_15(street):
     assert [(each.organ, each.state, each.asked_by) for each in item.recalls] == [(OURS, "asked", asker)]
     await call("ReportStatus", message_id=message_id, report={"code": "15"})
     assert [each.state for each in (await call("GetItem", message_id=message_id)).recalls] == ["agreed"]
+
+
+async def test_a_change_shows_what_is_said_to_it_and_what_the_office_says(street):
+    earlier = await street.sent()
+    changed = record(
+        number="99", business={"type": 2, "reason": "Sửa", "document_id": await document_id(street, earlier)}
+    )
+    later = await street.leaves((await (await street.ours.submit(changed, key="k2")).json())["message_id"])
+    call = Caller(street, street.ours)
+    assert [each.answer for each in (await call("GetStatus", message_id=later)).deliveries] == [None]
+    await street.hear("16", "Chưa rõ", ChangeAnswered(later, FAR, "16", "said-1"))
+    [delivery] = (await call("GetStatus", message_id=later)).deliveries
+    assert (delivery.answer.state, delivery.answer.reason) == ("declined", "Chưa rõ")
+    assert delivery.answer.answered_by == "said-1"
+    item = await street.arrive(business=Business(type=2, document_id="d0", reason="Sửa"))
+    await call("ReportStatus", message_id=item, report={"code": "15"})
+    assert [(each.organ, each.state) for each in (await call("GetItem", message_id=item)).answers] == [(OURS, "agreed")]
+
+
+async def document_id(street, message_id):
+    return (await street.house.journal.message(message_id)).document_id
 
 
 async def test_an_attachment_comes_piece_by_piece_for_clients_that_read_no_parts(street):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,9 +31,13 @@ class NewSubmission:
     """Message ids of what the office takes back before it has left."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reserved:
-    """The key is ours for the length of the lease."""
+    """The key is ours for the length of the lease: this very reservation's, and no later one's of the same key."""
+
+    office: str
+    key: str
+    until: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)

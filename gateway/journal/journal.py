@@ -68,7 +68,7 @@ class Journal:
         self._store = store
         self._now = now
         self._recent = Recent()
-        self._reserved: dict[tuple[str, str], dt.datetime] = {}
+        self._reserved: dict[tuple[str, str], Reserved] = {}
         self.purges = PurgeRecords(store, self._stamp)
 
     @classmethod
@@ -101,21 +101,24 @@ class Journal:
             return first
         if (after := self._running(office, key)) > 0:
             return Running(after)
-        self._reserved[office, key] = self._now() + lease
-        return Reserved()
+        mine = self._reserved[office, key] = Reserved(office, key, self._now() + lease)
+        return mine
 
     def _running(self, office: str, key: str) -> float:
         """For how many seconds yet the key is reserved."""
-        now = self._now()
-        return (self._reserved.get((office, key), now) - now).total_seconds()
+        reserved = self._reserved.get((office, key))
+        return (reserved.until - self._now()).total_seconds() if reserved else 0.0
 
     async def answered(self, office: str, key: str) -> Answered | None:
         """What the key was answered, if it was."""
         return self._store.glance(lambda tx: door.answered(tx, office, key))
 
-    async def release_key(self, office: str, key: str) -> None:
-        """A refused submission leaves no trace of its key; an answered one keeps it."""
-        self._reserved.pop((office, key), None)
+    async def release_key(self, mine: Reserved) -> None:
+        """A refused submission leaves no trace of its key; an answered one keeps it, and so does whoever reserved it
+        since `mine` lapsed.
+        """
+        if self._reserved.get((mine.office, mine.key)) is mine:
+            del self._reserved[mine.office, mine.key]
 
     async def accept(self, submission: NewSubmission) -> dict[str, Any]:
         """The answer that counts: this one's, or the first one's with the same key and fingerprint.

@@ -24,7 +24,7 @@ import structlog
 from gateway.config import Settings
 from gateway.edxml.check import check_document
 from gateway.errors import Busy, Refused, Retryable
-from gateway.journal import Answered, Journal, NewSubmission, Running
+from gateway.journal import Answered, Journal, NewSubmission, Reserved, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
 from gateway.pipeline import detail, intake_edxml, intake_uploads, repeats, suspicion
 from gateway.pipeline.checks import Targets, refuse, targets, too_large, too_many, unfit, untimely
@@ -66,8 +66,7 @@ log = structlog.get_logger(__name__)
 class _Handed:
     """One submission with all its bytes held: what is left is to enter it."""
 
-    office: str
-    key: str
+    reserved: Reserved
     fingerprint: str
     subject: Document | Status
     roads: Mapping[str, tuple[str, ...]]
@@ -132,11 +131,12 @@ class Intake:
         document = to_document(form)
         self._check_at_once(office, form, document)
         said = given.said if given else record
-        if first := await self._reserve(office, key):
+        reserved = await self._reserve(office, key)
+        if isinstance(reserved, Answered):
             files = await intake_uploads.digests(form, uploads, self._limits)
             # Keys were once answered for the record as it was filled up.
-            return repeats.again(first, repeats.fingerprint(said, files), repeats.fingerprint(record, files))
-        async with self._tentative(office, key) as kept:
+            return repeats.again(reserved, repeats.fingerprint(said, files), repeats.fingerprint(record, files))
+        async with self._tentative(reserved) as kept:
             if given and given.only_again:
                 raise given.only_again
             roads = self._roads(targets(document), untimely(form, self._now()))
@@ -152,8 +152,7 @@ class Intake:
         suspected = tuple(suspicion.in_words(document, self._patterns))
         return await self._enter(
             _Handed(
-                office,
-                key,
+                reserved,
                 repeats.fingerprint(said, attachments),
                 replace(listed.document, attachments=tuple(attachments)),
                 listed.roads,
@@ -177,11 +176,12 @@ class Intake:
                 refuse(secrecy.refuse(None, subject), code="state-secret")
             key, described = intake_edxml.key_of(subject), _detail(subject)
             fingerprint = repeats.fingerprint(described, _attachments(subject))
-            if first := await self._reserve(office, key):
-                answer = repeats.again(first, fingerprint)
+            reserved = await self._reserve(office, key)
+            if isinstance(reserved, Answered):
+                answer = repeats.again(reserved, fingerprint)
                 await self._discard(kept)
                 return answer
-        async with self._tentative(office, key, kept):
+        async with self._tentative(reserved, kept):
             roads: Roads = self._roads(targets(subject))
             warnings: tuple[Problem, ...] = ()
             if isinstance(subject, Document):
@@ -197,8 +197,7 @@ class Intake:
                 suspected = suspicion.in_words(subject, self._patterns)
         return await self._enter(
             _Handed(
-                office,
-                key,
+                reserved,
                 fingerprint,
                 subject,
                 roads,
@@ -250,7 +249,7 @@ class Intake:
 
     # --- the key ------------------------------------------------------------------------------------------------
 
-    async def _reserve(self, office: str, key: str) -> Answered | None:
+    async def _reserve(self, office: str, key: str) -> Answered | Reserved:
         taken = await self._journal.reserve(office, key, KEY_LEASE)
         if isinstance(taken, Running):
             raise Busy(
@@ -258,18 +257,16 @@ class Intake:
                 "the first submission with this key is still running",
                 after=min(taken.after, KEY_RETRY_SECONDS),
             )
-        return taken if isinstance(taken, Answered) else None
+        return taken
 
     @contextlib.asynccontextmanager
-    async def _tentative(
-        self, office: str, key: str, kept: list[Content] | None = None
-    ) -> AsyncIterator[list[Content]]:
+    async def _tentative(self, reserved: Reserved, kept: list[Content] | None = None) -> AsyncIterator[list[Content]]:
         """Whatever ends the block early frees the key and drops the bytes taken so far."""
         try:
             async with self._discarding(kept) as held:
                 yield held
         except BaseException:
-            await asyncio.shield(self._journal.release_key(office, key))
+            await asyncio.shield(self._journal.release_key(reserved))
             raise
 
     # --- the bytes ----------------------------------------------------------------------------------------------
@@ -324,16 +321,15 @@ class Intake:
             "warnings": [asdict(warning) for warning in handed.warnings],
         }
         held = [one.content for one in _attachments(handed.subject) if one.content]
-        async with self._tentative(handed.office, handed.key, held):
+        office, key = handed.reserved.office, handed.reserved.key
+        async with self._tentative(handed.reserved, held):
             messages = [
                 await self._packed(self._message(handed, message_id, submission, axis, handed.roads[axis]))
                 for axis, message_id in ids.items()
             ]
         entering = asyncio.ensure_future(
             self._journal.accept(
-                NewSubmission(
-                    handed.office, handed.key, handed.fingerprint, answer, tuple(messages), handed.earlier.withdrawn
-                )
+                NewSubmission(office, key, handed.fingerprint, answer, tuple(messages), handed.earlier.withdrawn)
             )
         )
         # Once begun it is carried through, whoever still waits for the answer.
@@ -341,7 +337,7 @@ class Intake:
             kept = await asyncio.shield(entering)
         except Refused:
             # What it is about has changed since it was looked up, or the key is another submission's.
-            await self._journal.release_key(handed.office, handed.key)
+            await self._journal.release_key(handed.reserved)
             await self._discard(one.content for one in _attachments(handed.subject) if one.content)
             raise
         if repeated := kept["submission"] != submission:
@@ -349,7 +345,7 @@ class Intake:
             await self._discard(one.content for one in _attachments(handed.subject) if one.content)
         else:
             for axis, message_id in ids.items():
-                log.info("accepted", message_id=message_id, office=handed.office, axis=axis)
+                log.info("accepted", message_id=message_id, office=office, axis=axis)
         self._accepted()
         return repeats.submitted(kept, repeated=repeated)
 
@@ -379,7 +375,7 @@ class Intake:
             axis=axis,
             endpoint="inside",
             submission_id=submission,
-            office=handed.office,
+            office=handed.reserved.office,
             document_id=document_id,
             sender=subject.sender.code,
             urgency=urgency,

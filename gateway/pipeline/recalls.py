@@ -115,7 +115,7 @@ class Recalls:
             submission = NewSubmission(office, key, fingerprint, answer, born, withdrawn)
             kept = await asyncio.shield(self._journal.accept(submission))
         except BaseException:
-            await asyncio.shield(self._journal.release_key(office, key))
+            await asyncio.shield(self._journal.release_key(taken))
             raise
         self._nudge()
         return _asked(kept, repeated=kept != answer)

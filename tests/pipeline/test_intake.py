@@ -238,6 +238,31 @@ async def test_of_two_that_outlived_the_lease_one_counts_and_the_other_keeps_no_
     assert bytes_on_disk(tmp_path) == held
 
 
+async def test_one_that_outlived_the_lease_and_fails_leaves_the_key_to_whoever_has_it_now(house):
+    async def until(begun, go_on, data):
+        begun.set()
+        await go_on.wait()
+        async for upload in uploads(("a", data)):
+            yield upload
+
+    async def begin(data):
+        begun, go_on = asyncio.Event(), asyncio.Event()
+        submitting = house.door.submit(OFFICE, "k1", with_files("a"), until(begun, go_on, data))
+        task = asyncio.create_task(submitting)
+        await begun.wait()
+        return task, go_on
+
+    first, first_goes_on = await begin(b"")
+    house.clock.time += dt.timedelta(minutes=1)
+    second, second_goes_on = await begin(b"bytes")
+    first_goes_on.set()
+    await refused(first)
+    with pytest.raises(Busy, match="key-running"):
+        await house.door.submit(OFFICE, "k1", with_files("a"), uploads(("a", b"bytes")))
+    second_goes_on.set()
+    assert not (await second).repeated
+
+
 # --- the bytes --------------------------------------------------------------------------------------------------
 
 

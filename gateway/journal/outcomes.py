@@ -63,18 +63,19 @@ def carry_out(
     """
     message_id = row.message.message_id
     state, head, changes = row.message.state, row.head, dict[str, object]()
-    last = outcome
+    last, attempts = outcome, row.message.attempts
     for step in outcome.steps:
         if step is not outcome and step.effects:
             tx.run(entry_queries.MOVE_HEAD, {"id": message_id, **head.columns})  # an effect may have entries of its own
         last = _apply_effects(tx, row.message, step, who, now)
-        state = _next(state, last)
+        before, state = state, _next(state, last)
+        attempts = _attempts(attempts, before, state, at_once=step is not outcome)
         head = chain.head(tx, message_id) if last.effects else head
         entry, head = chain.link(message_id, head, last.entry, who, now)
         tx.run(entry_queries.NEW_ENTRY, entry)
         changes |= last.changes or {}
     columns = {
-        **_moved(row, last, state, now, interrupted=interrupted),
+        **_moved(row, last, state, attempts, now, interrupted=interrupted),
         **_changed(tx, message_id, changes),
         **head.columns,
     }
@@ -90,6 +91,11 @@ def _next(state: State, outcome: Outcome) -> State:
     if following is not state and following not in NEXT[state]:
         raise ValueError(f"no message goes from {state} to {following}")
     return following
+
+
+def _attempts(so_far: int, before: State, state: State, *, at_once: bool) -> int:
+    """Attempts in the state that a step leads to. A stage done at once is one, though nobody claimed the message for it."""
+    return so_far + at_once if state is before else 0
 
 
 def _apply_effects(tx: Transaction, message: Message, outcome: Outcome, who: str, now: int) -> Outcome:
@@ -126,7 +132,7 @@ def note(tx: Transaction, row: MessageRow, outcome: Outcome, who: str, now: int)
 
 
 def _moved(
-    row: MessageRow, outcome: Outcome, state: State, now: int, *, interrupted: bool = False
+    row: MessageRow, outcome: Outcome, state: State, attempts: int, now: int, *, interrupted: bool = False
 ) -> dict[str, object]:
     """The columns that say where the message is now."""
     before = row.message
@@ -143,7 +149,7 @@ def _moved(
     return {
         "state": state.value,
         "version": before.version + 1,
-        "attempts": 0 if moved else before.attempts,
+        "attempts": attempts,
         "due_at": due_at,
         "sent_at": now if moved and state is State.SENT else for_column("sent_at", before.sent_at),
         "closed_at": closed_at,
@@ -212,16 +218,17 @@ def insert(tx: Transaction, new: NewMessage, who: str, now: int) -> bool:
     """Write a message that is born now. False: its axis id is already known, and nothing is done."""
     message, steps = new.message, new.then.steps if new.then else ()
     message_id, state, head = message.message_id, message.state, Head()
-    entries, changes = [], dict[str, object]()
-    for step in (Outcome(_birth(new)), *steps):
-        state = _next(state, step)
+    entries, changes, attempts = [], dict[str, object](), 0
+    for nth, step in enumerate((Outcome(_birth(new)), *steps)):
+        before, state = state, _next(state, step)
+        attempts = _attempts(attempts, before, state, at_once=nth > 0)
         entry, head = chain.link(message_id, head, step.entry, who, now)
         entries.append(entry)
         changes |= step.changes or {}
     columns = message_values(message, now)
     if steps:
         columns |= _moved(
-            MessageRow(message, None, doubt=False, woken=False, tries=0, head=head), steps[-1], state, now
+            MessageRow(message, None, doubt=False, woken=False, tries=0, head=head), steps[-1], state, attempts, now
         )
     if not tx.run(queries.NEW_MESSAGE, {**columns, **_columns(changes), **head.columns}):
         return False

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -153,6 +154,16 @@ async def test_a_settled_attempt_is_closed_and_the_count_starts_again_in_the_nex
     await journal.settle(work, to(State.PACKED, due_in=NOW))
     work = await claim_one(journal)
     assert (work.message.attempts, work.attempt) == (1, 3)
+
+
+async def test_a_stage_done_at_once_that_leaves_the_message_where_it_is_counts_as_an_attempt_there(journal):
+    await accepted(journal)
+    looked = Outcome(Entry("later"), due_in=NOW)
+    await journal.settle(await claim_one(journal), replace(to(State.PACKED, due_in=NOW), then=looked))
+    assert (await claim_one(journal)).message.attempts == 2
+    born = replace(new(message()), then=replace(to(State.PACKED, due_in=NOW), then=looked))
+    await journal.accept(submission(born))
+    assert (await claim_one(journal)).message.attempts == 2
 
 
 async def test_a_doubt_lasts_until_the_message_moves_on(journal):

@@ -21,6 +21,7 @@ from tests.pipeline.road import (
     ALSO_FAR,
     ALSO_OURS,
     FAR,
+    LEASE,
     MEDDLER,
     NEIGHBOUR,
     NEIGHBOURS,
@@ -583,6 +584,20 @@ async def test_a_document_id_written_another_way_is_found_by_number_and_date(roa
     document = await received(road, number="1", notation="STN-VP")
     await asked_back(road, document_id=f"{FAR},2026-03-01,1/STN-VP")
     assert await recalls(road, document) == {OURS: "asked"}
+
+
+async def test_a_recall_of_what_is_not_here_looks_again_ever_later_though_it_was_first_looked_at_with_its_confirmation(
+    road,
+):
+    message_id = await road.announce(status_file("d-0", "13", FAR), kind=Kind.STATUS)
+    waited = []
+    for _ in range(4):
+        for work in await road.journal.claim("node-1", 10, LEASE):
+            await road.runner._work(work)  # as far as it goes at once
+        due = (await road.message(message_id)).due_at - road.clock()
+        waited.append(due.total_seconds())
+        road.clock.advance(seconds=waited[-1])
+    assert waited == [5, 10, 20, 40]
 
 
 async def test_a_recall_that_overtakes_its_document_waits_for_it(road):

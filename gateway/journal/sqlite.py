@@ -2,11 +2,12 @@
 
 A unit of work is a plain function from a `Transaction` to a result; it never awaits. Each runs in a savepoint of its
 own, so one that fails undoes only itself; the COMMIT is shared, and with `synchronous=FULL` it is on the disk when
-the caller hears the result. A failed COMMIT fails every unit of its group. Units run on the event loop: in a thread
-each of their statements would have to win the interpreter back from it. Only the COMMIT, which waits for the disk, has
-a thread, and beside it whatever group holds a lengthy unit. After an I/O error nobody knows what the disk holds, so
-nothing more is written: every further unit raises `StorageBroken`, `on_broken` is told, and the
-process has to end; the next start replays the write-ahead log.
+the caller hears the result. Where the COMMIT fails, or what must come before it, the transaction is undone and every unit of
+its group fails. Units run on the event loop: in a thread each of their statements would have to win the interpreter
+back from it. Only the COMMIT, which waits for the disk, has a thread, and beside it whatever group holds a lengthy
+unit. After an I/O error, or when a transaction cannot be undone, nobody knows what the disk holds, so nothing more is
+written: every further unit raises `StorageBroken`, `on_broken` is told, and the process has to end; the next start
+replays the write-ahead log.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL
 from sqlalchemy.exc import DatabaseError
 
-from gateway.errors import Busy, GatewayError, Misconfigured, StorageBroken
+from gateway.errors import Busy, Misconfigured, StorageBroken
 from gateway.journal.query import Query
 from gateway.model import Problem
 
@@ -119,7 +120,7 @@ class SqliteStore:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Waiting] = []
         self.before_commit: Callable[[Sequence[Any]], None] | None = None
-        """Told, in the committing thread, what units that did not fail have `told`. It must not raise."""
+        """Told, in the committing thread, what units that did not fail have `told`. Where it raises, all of the group fail."""
         self._writing = False
         self._in_transaction = False
         """From BEGIN until the loop hears of the COMMIT: the writer's connection sees what may yet be undone."""
@@ -132,6 +133,7 @@ class SqliteStore:
         self._cursor = self._writer.cursor()
         self._transaction = Transaction(self._cursor)
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="journal-commit")
+        self._committer.submit(str)  # starts its thread: later there may be none to have, and units would wait for it
         self._connections: list[sqlite3.Connection] = []
         self._glances: Transaction | None = None
         self._local = threading.local()
@@ -209,11 +211,11 @@ class SqliteStore:
             if not self._broken:
                 self._cursor.execute("BEGIN IMMEDIATE")
                 self._in_transaction = True
-        except sqlite3.Error as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             if _code(exc) == sqlite3.SQLITE_BUSY and time.monotonic() - since < _PATIENCE_SECONDS:
                 self._loop.call_later(_AGAIN_SECONDS, self._write_group, since)  # another process writes
                 return
-            failed: BaseException | None = self._judge(exc)
+            failed: Exception | None = self._judge(exc)
         else:
             failed = self._broken
         group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
@@ -224,16 +226,16 @@ class SqliteStore:
         else:
             self._committer.submit(self._commit, group, self._run(group))
 
-    def _run(self, group: list[_Waiting]) -> sqlite3.Error | None:
+    def _run(self, group: list[_Waiting]) -> Exception | None:
         """What the whole group fails by, if it does."""
         try:
             for waiting in group:
                 self._run_unit(waiting)
-        except sqlite3.Error as exc:
+        except Exception as exc:  # noqa: BLE001 - as above
             return exc
         return None
 
-    def _commit(self, group: list[_Waiting], failed: sqlite3.Error | None) -> None:
+    def _commit(self, group: list[_Waiting], failed: Exception | None) -> None:
         """In the committing thread: the only part that waits for the disk."""
         error: BaseException | None = None
         try:
@@ -242,10 +244,8 @@ class SqliteStore:
             if self._transaction.told and self.before_commit:
                 self.before_commit(self._transaction.told)
             self._cursor.execute("COMMIT")
-        except sqlite3.Error as exc:
-            error = self._judge(exc)
-            if self._writer.in_transaction and not self._broken:
-                self._cursor.execute("ROLLBACK")
+        except Exception as exc:  # noqa: BLE001 - as above
+            error = self._undone(exc)
         self._transaction.told.clear()
         self._loop.call_soon_threadsafe(self._finish, group, error)
 
@@ -274,22 +274,35 @@ class SqliteStore:
             waiting.error = exc
         cursor.execute("RELEASE unit")
 
-    def _judge(self, exc: sqlite3.Error) -> GatewayError | sqlite3.Error:
+    def _undone(self, exc: Exception) -> Exception:
+        """Undo the transaction; what its group fails by. One that cannot be undone leaves nobody knowing what the disk holds."""
+        error = self._judge(exc)
+        try:
+            if self._writer.in_transaction and not self._broken:
+                self._cursor.execute("ROLLBACK")
+        except Exception as stuck:  # noqa: BLE001 - as above
+            return self._break(getattr(stuck, "sqlite_errorname", type(stuck).__name__))
+        return error
+
+    def _judge(self, exc: Exception) -> Exception:
         code = _code(exc)
         if code == sqlite3.SQLITE_FULL:
             return Busy("disk-full", "the journal's disk is full", after=_FULL_AFTER)
         if code == sqlite3.SQLITE_BUSY:
             return Busy("journal-busy", "another process holds the journal", after=1.0)
         if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            self._broken = StorageBroken("journal-broken", f"the journal cannot be written: {exc.sqlite_errorname}")
-            if self._on_broken:
-                self._on_broken(self._broken)
-            return self._broken
+            return self._break(getattr(exc, "sqlite_errorname", ""))
         return exc
 
+    def _break(self, why: str) -> StorageBroken:
+        self._broken = StorageBroken("journal-broken", f"the journal cannot be written: {why}")
+        if self._on_broken:
+            self._on_broken(self._broken)
+        return self._broken
 
-def _code(exc: sqlite3.Error) -> int:
-    """SQLite's primary result code."""
+
+def _code(exc: Exception) -> int:
+    """SQLite's primary result code; 0 for what is not of SQLite."""
     return getattr(exc, "sqlite_errorcode", 0) & 0xFF
 
 

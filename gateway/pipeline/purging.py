@@ -41,7 +41,11 @@ class Purging:
     def _line_first(self, purged: Purged) -> None:
         """In the journal's committing thread."""
         writing = threading.Thread(target=self._write_line, args=(purged,), daemon=True)
-        writing.start()
+        try:
+            writing.start()
+        except RuntimeError:  # the machine has no thread left
+            log.error("purge ledger not asked: a line is owed", message_id=purged.message_id)  # noqa: TRY400
+            return
         writing.join(LEDGER_SECONDS)
         if writing.is_alive():
             log.error("purge ledger does not answer: a line is owed", message_id=purged.message_id)

@@ -254,6 +254,19 @@ async def test_a_ledger_that_hangs_holds_up_the_journal_no_longer_than_it_must(r
     assert await road.journal.purges.owed() == []
 
 
+async def test_a_machine_out_of_threads_purges_all_the_same_and_owes_the_line(road, purging, monkeypatch):
+    def fails(_):
+        raise RuntimeError("can't start new thread")
+
+    message_id = await received(road)
+    asked = Outcome(Entry("destroyed"), effects=(Purge(message_id, "recalled"),))
+    with monkeypatch.context() as short_of_threads:
+        short_of_threads.setattr(threading.Thread, "start", fails)
+        assert await road.journal.apply(message_id, asked, who="x")
+    await purging.finish()
+    assert {line.message_id for line in purging._ledger.read().lines} == {message_id}
+
+
 async def test_a_crash_between_the_ledger_and_the_note_that_it_has_it_does_no_harm(road, purging):
     message_id = await received(road)
     await road.journal.apply(message_id, Outcome(Entry("destroyed"), effects=(Purge(message_id, "recalled"),)), who="x")

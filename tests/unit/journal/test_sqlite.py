@@ -123,6 +123,57 @@ async def test_a_disk_that_breaks_its_word_fails_the_group_and_ends_all_writing(
         assert connection.execute("SELECT count(*) FROM role").fetchone() == (0,)
 
 
+def told(name):
+    def unit(tx):
+        tx.told.append(name)
+        return tx.run(PUT, {"name": name, "holder": "x", "until": 0})
+
+    return unit
+
+
+async def test_what_fails_before_the_commit_fails_its_group_which_is_undone_and_later_units_go_on(store):
+    def fails(_):
+        raise RuntimeError("can't start new thread")
+
+    store.before_commit = fails
+    async with asyncio.timeout(10):
+        results = await together(store, put("a"), told("b"))
+        assert [type(result) for result in results] == [RuntimeError] * 2
+        assert await store.read(count) == 0
+        store.before_commit = None
+        assert await store.write(told("b")) == 1
+
+
+async def test_a_transaction_that_cannot_be_undone_ends_all_writing(tmp_path):
+    prepare(tmp_path / "journal.db")
+    heard = []
+    store = SqliteStore(tmp_path / "journal.db", heard.append)
+
+    def loses_the_database(_):
+        store._writer.close()
+        raise RuntimeError
+
+    store.before_commit = loses_the_database
+    async with asyncio.timeout(10):
+        assert [type(result) for result in await gathered(store.write(told("a")), store.write(put("b")))] == [
+            StorageBroken
+        ] * 2
+        with pytest.raises(StorageBroken):
+            await store.write(put("c"))
+        assert len(heard) == 1
+        await store.close()
+
+
+async def test_a_machine_out_of_threads_does_not_keep_units_from_their_commit(store, monkeypatch):
+    def fails(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short_of_threads:
+        short_of_threads.setattr(threading.Thread, "start", fails)
+        async with asyncio.timeout(10):
+            assert await store.write(put("a")) == 1
+
+
 async def test_a_cancelled_caller_does_not_stop_the_work_nor_the_others(store):
     gate = threading.Event()
     first = asyncio.ensure_future(store.write(lambda _: gate.wait(), lengthy=True))

@@ -300,6 +300,8 @@ class Purge:
     """A code, kept in the entry and in the ledger."""
     once_given_back: bool = False
     """Only when each of our organs that had it has agreed to a recall: one's word does not take it from another."""
+    known_by: Numbered | None = None
+    """The number that the DocumentId of a state secret tells: its recall may name no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ receipts and the entries' chain stay. What is purged is also written into a ledg
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BindParameter, bindparam, delete, exists, insert, null, select, update
@@ -32,9 +32,10 @@ from gateway.journal.tables import (
     numbered,
     purge,
     recall,
+    refused_secret,
 )
 from gateway.model import Content, Problem
-from gateway.states import AGREED, NEXT, Cleared, Entry, Erase, Message, Purge, State
+from gateway.states import AGREED, NEXT, Cleared, Entry, Erase, Message, Numbered, Purge, State
 
 _of: BindParameter[str] = bindparam("id")
 _place: BindParameter[str] = bindparam("at_place")
@@ -105,16 +106,19 @@ OWED = Query(
     .where(purge.c.ledgered == 0)
     .order_by(purge.c.at, purge.c.message_id)
 )
-SECRETS_REFUSED = Query(
+_secrets = (
     select(*queries.MESSAGE_COLUMNS)
-    .join_from(purge, message, purge.c.message_id == message.c.message_id)
-    .where(
-        purge.c.reason == bindparam("why"),
-        message.c.direction == "in",
-        message.c.kind == "document",
-    )
+    .join_from(message, purge, purge.c.message_id == message.c.message_id)
+    .where(purge.c.reason == bindparam("why"), message.c.direction == "in", message.c.kind == "document")
     .order_by(message.c.number)
 )
+SECRETS_OF_ID = Query(_secrets.where(message.c.document_id == bindparam("document")))
+SECRETS_OF_NUMBER = Query(
+    _secrets.join(refused_secret, refused_secret.c.message_id == message.c.message_id).where(
+        refused_secret.c.code == bindparam("told"), refused_secret.c.year == bindparam("in_year")
+    )
+)
+KNOWN_BY = Query(insert(refused_secret), "message_id", "year", "code")
 LEDGERED = Query(update(purge).where(purge.c.message_id == _of).values(ledgered=1))
 
 CLEAR = Query(
@@ -189,12 +193,14 @@ def carry_out(tx: Transaction, asked: Purge, who: str, now: int, *, at: int | No
     tx.run(END, {"id": asked.message_id, **ends})
     note = {"message_id": asked.message_id, "at": at or now, "reason": asked.reason, "ledgered": int(at is not None)}
     tx.run(NOTE_PURGE, note)
+    if asked.known_by:
+        tx.run(KNOWN_BY, {"message_id": asked.message_id, "year": asked.known_by.year, "code": asked.known_by.code})
     if at is None:
         tx.told.append(Purged(asked.message_id, time(now), asked.reason, sha256))
     facts: dict[str, str | int | None] = {"reason": asked.reason, "size": size, "sha256": sha256}
     chain.append(tx, asked.message_id, Entry("purged", facts), who, now)
     for (copy,) in tx.all(DUPLICATES, {"id": asked.message_id, "document": document_id}):
-        carry_out(tx, Purge(copy, asked.reason), who, now, at=at)
+        carry_out(tx, Purge(copy, asked.reason, known_by=asked.known_by), who, now, at=at)
     return True
 
 
@@ -237,20 +243,27 @@ class PurgeRecords:
 
         self._store.before_commit = before_commit
 
-    async def again(self, purged: Purged) -> bool:
+    async def again(self, purged: Purged, known_by: Numbered | None = None) -> bool:
         """Purge what the ledger says was purged. False: it is purged, or the journal has no such message."""
-        now, asked = self._stamp(), Purge(purged.message_id, purged.reason)
+        now, asked = self._stamp(), Purge(purged.message_id, purged.reason, known_by=known_by)
         return await self._store.write(lambda tx: carry_out(tx, asked, NOBODY, now, at=stamp(purged.at)), lengthy=True)
 
     async def all(self) -> Sequence[Purged]:
         return await self._store.read(lambda tx: _purged(tx, PURGES))
 
-    async def secrets_refused(self) -> Sequence[Message]:
-        """Documents received that were rejected and purged as state secrets. There should be few: they are not searched
-        by a key, since all that names them is their DocumentId, and it is not always written alike.
+    async def secrets_refused(self, document_id: str, numbers: Collection[Numbered]) -> Collection[Message]:
+        """Documents received that were rejected and purged as state secrets, of this DocumentId or one that tells one of
+        these numbers, of whatever organ.
         """
-        rows = await self._store.read(lambda tx: tx.all(SECRETS_REFUSED, {"why": STATE_SECRET}))
-        return [message_from(row) for row in rows]
+        why = {"why": STATE_SECRET}
+
+        def unit(tx: Transaction) -> list[Message]:
+            rows = list(tx.all(SECRETS_OF_ID, {**why, "document": document_id}))
+            for each in numbers:
+                rows += tx.all(SECRETS_OF_NUMBER, {**why, "told": each.code, "in_year": each.year})
+            return [message_from(row) for row in rows]
+
+        return {each.message_id: each for each in self._store.glance(unit)}.values()
 
     async def owed(self) -> Sequence[Purged]:
         """Those that the ledger may not have yet."""

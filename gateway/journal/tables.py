@@ -387,6 +387,17 @@ purge = Table(
     sqlite_with_rowid=False,
 )
 
+refused_secret = Table(
+    "refused_secret",
+    metadata,
+    # The number that the DocumentId of a rejected state secret tells, where it does: a recall may know it by no more.
+    Column("message_id", String, ForeignKey("message.message_id"), primary_key=True),
+    Column("year", Integer, nullable=False),
+    Column("code", String, nullable=False),
+    Index("ix_refused_secret_code", "code", "year"),
+    sqlite_with_rowid=False,
+)
+
 erasure = Table(
     "erasure",
     metadata,

@@ -16,8 +16,11 @@ import structlog
 
 from gateway.journal import Journal, LedgerFault, Purged, PurgeLedger
 from gateway.journal.purge_ledger import LedgerBroken
+from gateway.journal.purges import STATE_SECRET
+from gateway.model import Direction
 from gateway.pipeline.quarantine import Quarantine
 from gateway.ports import Contents
+from gateway.rules.duplicates import numbered_by_id
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +69,7 @@ class Purging:
         known = {each.message_id for each in await self._journal.purges.all()}
         again = 0
         for line in found.lines:
-            if line.message_id not in known and await self._journal.purges.again(line):
+            if line.message_id not in known and await self._again(line):
                 log.warning("purged again: a backup had brought it back", message_id=line.message_id)
                 again += 1
         told = {line.message_id for line in found.lines}
@@ -75,6 +78,12 @@ class Purging:
                 await self._note(purged)
         await self.finish()
         return again, found.faults
+
+    async def _again(self, line: Purged) -> bool:
+        message = await self._journal.message(line.message_id)
+        secret = message is not None and line.reason == STATE_SECRET and message.direction is Direction.IN
+        known_by = numbered_by_id(message.document_id) if message and secret else None
+        return await self._journal.purges.again(line, known_by)
 
     async def _note(self, purged: Purged) -> None:
         await asyncio.to_thread(self._quarantine.remove, purged.message_id)

@@ -14,7 +14,7 @@ from gateway.journal import Journal
 from gateway.model import Organ, ResponseFor
 from gateway.pipeline import replies
 from gateway.rules.duplicates import numbered, numbered_by_id
-from gateway.states import AGREED, Act, Concerns, Effect, Message, RecallAnswered
+from gateway.states import AGREED, Act, Concerns, Effect, Message, Numbered, RecallAnswered
 
 ENTRY = "recall-of-refused"
 REASON = "Nơi nhận không tiếp nhận và không còn giữ văn bản"
@@ -29,9 +29,19 @@ class RefusedSecrets:
 
         By DocumentId, or by the number and date that it tells: nothing else of them is left to know them by.
         """
-        codes = frozenset(codes)
-        found = [each for each in await self._journal.purges.secrets_refused() if _is(each, named)]
+        codes, told = frozenset(codes), _numbers(named)
+        found = [
+            each for each in await self._journal.purges.secrets_refused(named.document_id, told) if _is(each, named)
+        ]
         return [each for each in found if each.sender in codes], [each for each in found if each.sender not in codes]
+
+
+def _numbers(named: ResponseFor) -> set[Numbered]:
+    """That it is named by, and that its DocumentId tells."""
+    told = {numbered_by_id(named.document_id)}
+    if named.code and named.promulgation_date:
+        told.add(numbered(named.organ, named.code, named.promulgation_date))
+    return {number for number in told if number}
 
 
 def _is(refused: Message, named: ResponseFor) -> bool:

@@ -22,6 +22,7 @@ from gateway.pipeline import notices, refusing
 from gateway.pipeline.acts import NOW, Acts, NotFound, impossible
 from gateway.pipeline.quarantine import QUARANTINED
 from gateway.pipeline.scanning import NOT_EXAMINED, not_examined
+from gateway.rules.duplicates import numbered_by_id
 from gateway.states import Cleared, ContentRef, Effect, Entry, Message, Outcome, Purge, State, withheld
 
 BringBack = Callable[[Message], Awaitable[Content]]
@@ -106,15 +107,16 @@ class SecretActs:
             if not withheld(message.held):
                 raise impossible(message, "reject")
             told: tuple[Effect, ...]
+            known_by = None
             if message.direction is Direction.OUT:
                 told = notices.about(message, "message.rejected", self._now(), STATE_SECRET)
             else:
                 reason = refusing.NEUTRAL.format(code=STATE_SECRET)
                 told = await refusing.statuses_owed(self._journal, self._office_of, message, reason, self._now())
+                known_by = numbered_by_id(message.document_id)
             facts = {"reason": STATE_SECRET, "login": who.login}
-            return Outcome(
-                Entry("rejected", facts), state=State.REJECTED, effects=(*told, Purge(message_id, STATE_SECRET))
-            )
+            purge = Purge(message_id, STATE_SECRET, known_by=known_by)
+            return Outcome(Entry("rejected", facts), state=State.REJECTED, effects=(*told, purge))
 
         await self._acts.act(message_id, outcome, who=who.name, why=why)
 

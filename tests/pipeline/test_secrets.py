@@ -576,12 +576,14 @@ async def test_what_else_names_a_rejected_secret_is_for_two_persons_to_judge(hou
     assert await road.state(asked) == "closed"
 
 
-async def test_after_a_restored_backup_a_rejected_secret_is_still_known_as_one(house):
+@pytest.mark.parametrize("document_id", [f"{FAR},2026/03/01,7/BTN-VP", "another"], ids=["its id", "its number"])
+async def test_after_a_restored_backup_a_rejected_secret_is_still_known_as_one(house, document_id):
     road = house.road
-    message_id = await road.receive(document_file(OURS, document_id="d-1", subject=MARKED))
-    line = Purged(message_id, road.clock(), "state-secret", None)
-    assert await road.journal.purges.again(line)
-    asked = await road.receive(status_file("d-1", "13", FAR), kind=Kind.STATUS)
+    own = f"{FAR},2026/03/01,7/BTN-VP"
+    message_id = await road.receive(document_file(OURS, document_id=own, subject=MARKED))
+    PurgeLedger(road.folder / "purges").write(Purged(message_id, road.clock(), "state-secret", None))
+    assert (await house.purging.replay())[0] == 1
+    asked = await road.receive(status_file(document_id, "13", FAR, number="7/BTN-VP"), kind=Kind.STATUS)
     assert "recall-of-refused" in await road.codes(asked)
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import re
 import sqlite3
@@ -86,6 +87,30 @@ def test_a_journal_of_the_newest_schema_is_opened_without_loading_alembic(tmp_pa
     )
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_secrets_rejected_before_they_were_kept_by_number_are_found_by_it_too(tmp_path):
+    path = tmp_path / "old.db"
+    migrations.upgrade(sa.URL.create("sqlite", database=str(path)), "0007")
+    named = {
+        "told": ("000.00.00.G22, 2026-03-01,7 / btn-VP", "in", "state-secret"),
+        "untold": ("7f3e", "in", "state-secret"),
+        "not a day": ("a,2026/99/01,7", "in", "state-secret"),
+        "recalled": ("a,2026/03/01,7", "in", "recalled"),
+        "taken back": ("a,2026/03/01,7", "out", "state-secret"),
+    }
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        needed = [row[1:3] for row in connection.execute("PRAGMA table_info(message)") if row[3] and row[1] != "number"]
+        for message_id, (document_id, direction, reason) in named.items():
+            given = {"message_id": message_id, "document_id": document_id, "direction": direction, "kind": "document"}
+            row = {name: given.get(name, 0 if kind == "INTEGER" else "") for name, kind in needed}
+            connection.execute(
+                f"INSERT INTO message ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
+            )
+            connection.execute("INSERT INTO purge VALUES (?, 0, ?, 1)", (message_id, reason))
+    prepare(path)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT * FROM refused_secret").fetchall() == [("told", 2026, "7/btn-vp")]
 
 
 def test_a_journal_of_an_older_schema_is_brought_up_to_date(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.errors import Busy, StorageBroken
-from gateway.journal import Journal, queries
+from gateway.journal import Journal, purges, queries
 from gateway.journal.query import Query
 from gateway.journal.sqlite import SqliteStore, connect, prepare
 from gateway.journal.tables import role
@@ -228,6 +228,16 @@ def test_claims_step_into_the_index_of_what_is_due_and_scan_no_messages(tmp_path
     over_messages = [line for line in lanes if "message" in line]
     assert over_messages
     assert all(line.startswith("SEARCH message USING COVERING INDEX ix_message_due") for line in over_messages), lanes
+
+
+def test_a_recall_steps_into_an_index_of_the_rejected_secrets_and_scans_none(tmp_path):
+    prepare(tmp_path / "journal.db")
+    looked_up = {name: query for name, query in vars(purges).items() if name.startswith("SECRETS_")}
+    assert looked_up
+    for name, query in looked_up.items():
+        lines = plan(tmp_path / "journal.db", query, why="w", document="d", told="t", in_year=1)
+        assert lines[0].endswith(("(document_id=?)", "(code=? AND year=?)")), (name, lines)
+        assert all(line.endswith(("(message_id=?)", "FOR ORDER BY")) for line in lines[1:]), (name, lines)
 
 
 async def test_a_claim_costs_the_same_with_a_long_backlog_and_many_finished(tmp_path):

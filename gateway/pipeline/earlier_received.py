@@ -13,8 +13,9 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from gateway.errors import NeedsOperator
 from gateway.journal import Journal
-from gateway.model import Direction, Document, ResponseFor, Status
+from gateway.model import Direction, Document, Kind, ResponseFor, Status
 from gateway.pipeline import detail, notices
 from gateway.pipeline.directory import Directories
 from gateway.pipeline.earlier_sent import ACTS, business_type
@@ -156,8 +157,16 @@ class EarlierReceived:
         refused, strange = await self._secrets(axis, status.sender.code, named, theirs)
         if not refused:
             return AskedBack(refused=tuple(strange), stranger=True) if strange else None
-        organs = [named.organ] if self._office_of(named.organ) else []
+        organs = [named.organ] if self._office_of(named.organ) else await self._sent_back(refused)
+        if not organs:
+            raise NeedsOperator("organ-unowned", "it names no organ of ours, and none is known to have sent it back")
         return AskedBack(refused=tuple(refused), effects=tuple(answers(refused, named, organs, self._now())))
+
+    async def _sent_back(self, refused: Iterable[Message]) -> list[str]:
+        """Our organs that told the sender of a state secret that they would not have it: what is left of whom it was for."""
+        said = [each for one in refused for each in await self._journal.submission(one.submission_id)]
+        organs = {each.sender for each in said if (each.direction, each.kind) == (Direction.OUT, Kind.STATUS)}
+        return sorted(organ for organ in organs if self._office_of(organ))
 
     async def _secrets(
         self, axis: str, sender: str, named: ResponseFor, theirs: Iterable[Message]

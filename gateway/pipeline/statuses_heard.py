@@ -122,6 +122,8 @@ class StatusesHeard:
             if not asked.stranger and (later := wait(message, self._now(), is_status=True)):
                 return Outcome(Entry("waits-for-earlier"), due_in=later)
             return self._unmatched(status, verdict, NOT_THEIRS if asked.stranger else UNMATCHED)
+        if not asked.offices and any(each.purged_at is None for each in asked.documents):
+            raise NeedsOperator("organ-unowned", "no office of ours owns a receiver of what it asks for any more")
         first, offices = asked.documents[0].message_id, dict.fromkeys(asked.offices.values())
         facts: dict[str, str | int | None] = {"about": first, "organs": " ".join(asked.offices), "signature": verdict}
         return Outcome(

@@ -580,6 +580,13 @@ async def test_a_recall_that_names_no_organ_of_ours_is_for_all_of_them(road):
     assert await recalls(road, document) == {OURS: "asked", ALSO_OURS: "asked"}
 
 
+async def test_a_recall_of_what_no_organ_of_ours_received_any_more_is_held_for_a_person_to_see(road):
+    await received(road)
+    road.into._router._owner.pop(OURS)  # as after a change of configuration
+    status = await asked_back(road)
+    assert (await road.state(status), await road.held(status)) == ("confirmed", "organ-unowned")
+
+
 async def test_a_document_id_written_another_way_is_found_by_number_and_date(road):
     document = await received(road, number="1", notation="STN-VP")
     await asked_back(road, document_id=f"{FAR},2026-03-01,1/STN-VP")

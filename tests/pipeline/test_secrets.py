@@ -576,6 +576,28 @@ async def test_what_else_names_a_rejected_secret_is_for_two_persons_to_judge(hou
     assert await road.state(asked) == "closed"
 
 
+async def test_a_recall_of_a_rejected_secret_that_names_no_organ_of_ours_is_answered_by_all_that_sent_it_back(house):
+    road = house.road
+    document_id = f"{FAR},2026/03/01,7/BTN-VP"
+    message_id = await road.receive(document_file(OURS, NEIGHBOUR, document_id=document_id, subject=MARKED))
+    await house.acts.reject(message_id, LAN, "mật")
+    asked = await road.receive(status_file(document_id, "13", FAR, to=FAR, number="7/BTN-VP"), kind=Kind.STATUS)
+    assert await road.state(asked) == "closed"
+    assert sorted(await answers_of(road, message_id)) == sorted([(OURS, "15"), (NEIGHBOUR, "15")])
+    assert {row.organ for row in await road.journal.recalls(message_id)} == {OURS, NEIGHBOUR}
+
+
+async def test_a_recall_that_nobody_of_ours_can_answer_is_held_for_a_person_to_see(guarded):
+    road = guarded.road
+    document_id = f"{FAR},2026/03/01,7/BTN-VP"
+    # Quarantined, it does not even tell whom it was for, and so none of our organs sent it back.
+    message_id = await road.receive(document_file(OURS, document_id=document_id, subject=MARKED))
+    await guarded.acts.reject(message_id, LAN, "mật")
+    asked = await road.receive(status_file(document_id, "13", FAR, to=FAR, number="7/BTN-VP"), kind=Kind.STATUS)
+    assert await stands(road, asked) == ("confirmed", "organ-unowned")
+    assert (road.told(), await answers_of(road, message_id)) == ([], [])
+
+
 @pytest.mark.parametrize("document_id", [f"{FAR},2026/03/01,7/BTN-VP", "another"], ids=["its id", "its number"])
 async def test_after_a_restored_backup_a_rejected_secret_is_still_known_as_one(house, document_id):
     road = house.road

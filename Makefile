@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 FAST := tests/unit tests/contract tests/pipeline
 # They start processes, databases or servers for most of their tests; `make test` runs them.
 HEAVY := tests/unit/trust_pdf tests/unit/adapters tests/contract/test_axis.py tests/contract/test_office.py \
-  tests/pipeline/test_revocation.py tests/pipeline/test_pdfs.py tests/pipeline/test_pdf_policies.py tests/unit/evidence/test_pdf_claims.py
+  tests/contract/test_office_changes.py tests/pipeline/test_revocation.py tests/pipeline/test_pdfs.py tests/pipeline/test_pdf_policies.py tests/unit/evidence/test_pdf_claims.py
 
 .PHONY: install demo test test-full check storm bench wheel reference lock clean
 
@@ -32,10 +32,14 @@ test: install
 test-full: install
 	@$(BIN)/python tests/run.py --full
 
-# Under a minute: run it before every commit.
+# Under a minute: run it before every commit. Where there is room its files are in memory, lest it wait for a slow or a
+# shared disk; `make test` has them on the disk. Compiled code is kept, whatever the environment says: tests start processes.
+check: IN_MEMORY = $(shell df --output=avail -BM /dev/shm 2>/dev/null | awk '$$1 + 0 >= 1000 {print "PYTEST_DEBUG_TEMPROOT=/dev/shm"}')
+check: export PYTHONDONTWRITEBYTECODE :=
 check: install
 	@$(BIN)/python tests/run.py checks
-	@$(BIN)/python -m pytest -q --no-header -p no:cacheprovider -n 2 --dist loadfile -m "not slow" $(FAST) $(HEAVY:%=--ignore=%)
+	@$(IN_MEMORY) $(BIN)/python -m pytest -q --no-header -p no:cacheprovider -n 2 --dist worksteal -m "not slow" \
+	  -o tmp_path_retention_policy=failed $(FAST) $(HEAVY:%=--ignore=%)
 
 # Kills the gateway at random while axis and office misbehave, then counts. STORM="--kills 200 --seed 7" chooses.
 storm: install

@@ -7,7 +7,7 @@ from functools import lru_cache
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from gateway.journal import journal, sqlite
+from gateway.journal import journal, segments, sqlite
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +23,15 @@ def _each_key_is_proved_once():
     """OpenSSL proves that an RSA key's numbers belong together whenever it is read: 40 ms, the same each time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serialization, "load_pem_private_key", lru_cache(maxsize=256)(serialization.load_pem_private_key))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_lingers_for_company():
+    """A test's units of work have none to wait for, and would wait two milliseconds each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "_LINGER_SECONDS", 0)
+        patch.setattr(segments, "_LINGER_SECONDS", 0)
         yield
 
 

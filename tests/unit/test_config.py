@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from typer.testing import CliRunner
 
 from gateway import cli, config
 from gateway.commands.config import check
 from gateway.errors import Misconfigured
+from tests import pki
 
 NOW = dt.datetime.now(dt.UTC)
 
@@ -186,7 +186,7 @@ def test_notes_are_told_and_are_no_reason_to_fail(equipped, write):
 
 
 def make_pair(folder: Path, name: str, ends: dt.datetime) -> x509.Certificate:
-    key = rsa.generate_private_key(65537, 2048)
+    key = pki.private_key(name)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     certificate = (
         x509.CertificateBuilder()

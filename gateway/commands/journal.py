@@ -156,7 +156,7 @@ async def _verified(settings: Settings, signers: list[x509.Certificate], folder:
     async with _opened(settings) as journal:
         # Heads first: what is written meanwhile lies behind them.
         found = await asyncio.to_thread(HeadFolder(folder).examine, check, check_stamp)
-        return _Report(await journal.verify(check, found.heads), found, check_stamp is not None)
+        return _Report(await journal.blocks.verify(check, found.heads), found, check_stamp is not None)
 
 
 def _stamps(settings: Settings) -> CheckStamp | None:
@@ -177,7 +177,7 @@ def _stamps(settings: Settings) -> CheckStamp | None:
 async def _written(settings: Settings) -> tuple[Head, str]:
     async with _opened(settings) as journal:
         keys = Keys(settings.keys, settings.trust)
-        await journal.close_block(lambda signed: keys.ring.signing(utc_now()).sign(signed))
+        await journal.blocks.close(lambda signed: keys.ring.signing(utc_now()).sign(signed))
         heads = written_heads(settings, journal, keys, utc_now)
         written = await heads.write()
         if written is None:

@@ -39,7 +39,7 @@ def add(
     if office not in offices:
         raise Refused([Problem("office", "office-unknown", f"no such office; there are: {', '.join(offices)}")])
     key = new_key()
-    key_id = _with_journal(settings, lambda journal: journal.add_key(office, digest(key), label))
+    key_id = _with_journal(settings, lambda journal: journal.partners.add_key(office, digest(key), label))
     if as_json:
         typer.echo(json.dumps({"id": key_id, "office": office, "label": label, "key": key}, ensure_ascii=False))
         return
@@ -50,7 +50,7 @@ def add(
 @app.command("list")
 def show(as_json: AsJson = False, config_file: Config = DEFAULT) -> None:
     """List the keys: ids, offices and labels, never a key."""
-    keys = _with_journal(config.load(config_file), lambda journal: journal.keys())
+    keys = _with_journal(config.load(config_file), lambda journal: journal.partners.keys())
     if as_json:
         rows = [
             {
@@ -74,7 +74,7 @@ def show(as_json: AsJson = False, config_file: Config = DEFAULT) -> None:
 @app.command()
 def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")], config_file: Config = DEFAULT) -> None:
     """Take a key back; its next request gets 401."""
-    if not _with_journal(config.load(config_file), lambda journal: journal.revoke_key(key_id)):
+    if not _with_journal(config.load(config_file), lambda journal: journal.partners.revoke_key(key_id)):
         raise Refused([Problem("id", "key-unknown", "there is no valid key of this id")], code="key-unknown")
     typer.echo(f"key {key_id} is revoked", err=True)
 

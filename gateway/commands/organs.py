@@ -106,7 +106,9 @@ def _sections(settings: config.Settings, axis: str) -> list[config.AxisSection]:
 
 def _directories(settings: config.Settings, axis: str) -> dict[str, list[OrganLine]]:
     async def ask(journal: Journal) -> dict[str, list[OrganLine]]:
-        return {section.name: list(await journal.organs(section.name)) for section in _sections(settings, axis)}
+        return {
+            section.name: list(await journal.directory.organs(section.name)) for section in _sections(settings, axis)
+        }
 
     found = _with_journal(settings, ask)
     if not any(found.values()):

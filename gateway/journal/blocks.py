@@ -7,16 +7,18 @@ Taking away the newest blocks together with their entries shows only against the
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.journal import entry_queries
 from gateway.journal.chain import canonical, commit_to, entry_digest
 from gateway.journal.heads import Head, Position
 from gateway.journal.rows import dumps
-from gateway.journal.sqlite import Row, Transaction
+from gateway.journal.sqlite import Row, SqliteStore, Transaction
 
 Sign = Callable[[bytes], bytes]
 Check = Callable[[bytes, bytes], bool]
@@ -225,3 +227,39 @@ def _leaves(tx: Transaction, block: Block, leaves: str, covered: int) -> Iterato
         yield Fault(message_id, seq, "not-in-block")
     if now == then:
         yield from (Fault(a[0], a[1], "reordered") for a, b in zip(written, promised, strict=True) if a != b)
+
+
+class BlockRecords:
+    """Closing blocks, and checking the journal against them."""
+
+    def __init__(self, store: SqliteStore, stamp_now: Callable[..., int]) -> None:
+        self._store = store
+        self._stamp = stamp_now
+
+    async def close(self, sign: Sign) -> Block | None:
+        """Cover what was written since the last block; the newest block, None where there was nothing to cover.
+
+        `sign` runs in a thread. Another node that closes blocks at the same time does no harm.
+        """
+        newest = None
+        now = self._stamp()
+        while found := await self._store.read(lambda tx: next_block(tx, now)):
+            block, leaves = found
+            signature = await asyncio.to_thread(sign, block.signed)
+            keep = partial(keep_block, block=block, leaves=leaves, signature=signature)
+            if not await self._store.write(keep, lengthy=True):
+                break
+            newest = block
+            if block.count < MOST_ENTRIES:
+                break
+        return newest
+
+    async def position(self) -> Position | None:
+        """Where the chain of blocks ends; None before the first block."""
+        return await self._store.read(position)
+
+    async def verify(self, check: Check | None = None, heads: Sequence[Head] = ()) -> VerifyReport:
+        """Check every chain and every block, and the blocks against `heads`. Takes time in proportion to the journal, on
+        one snapshot.
+        """
+        return await self._store.read(lambda tx: verify(tx, check, heads))

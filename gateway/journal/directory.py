@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 
 from gateway.journal.query import Query
 from gateway.journal.rows import dumps, time
-from gateway.journal.sqlite import Transaction
+from gateway.journal.sqlite import SqliteStore, Transaction
 from gateway.journal.tables import directory, organ
 
 _COLUMNS = tuple(column.name for column in organ.columns)
@@ -83,6 +83,27 @@ def keep(tx: Transaction, axis: str, lines: Iterable[OrganLine], now: int) -> No
     tx.run(SYNCED, {"axis": axis, "synced_at": now})
 
 
-def directories(tx: Transaction) -> Mapping[str, dt.datetime]:
+def compared(tx: Transaction) -> Mapping[str, dt.datetime]:
     """Axis → when its directory was last compared."""
     return {axis: time(at) for axis, at in tx.all(DIRECTORIES)}
+
+
+class DirectoryRecords:
+    """What the journal keeps of each axis's directory: one unit of work each."""
+
+    def __init__(self, store: SqliteStore, stamp_now: Callable[..., int]) -> None:
+        self._store = store
+        self._stamp = stamp_now
+
+    async def organs(self, axis: str) -> Sequence[OrganLine]:
+        """All that the directory of an axis says and ever said, by code and day."""
+        return await self._store.read(lambda tx: organs(tx, axis))
+
+    async def keep(self, axis: str, lines: Sequence[OrganLine]) -> None:
+        """Write the lines that are new or changed; the directory counts as compared now."""
+        now = self._stamp()
+        await self._store.write(lambda tx: keep(tx, axis, lines, now), lengthy=True)
+
+    async def compared(self) -> Mapping[str, dt.datetime]:
+        """Axis → when its directory was last compared; an axis that never was is not in it."""
+        return await self._store.read(compared)

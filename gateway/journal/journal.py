@@ -1,7 +1,8 @@
 """The journal: the durable record of every message, and the only meeting place of the gateway's parts.
 
-Each method is one unit of work; what it wrote is on the disk when it returns. The units themselves are in the modules
-by concern (`door`, `work`, `outcomes`, `lookups`, `partners`, `blocks`); running them is the store's business.
+Each method is one unit of work; what it wrote is on the disk when it returns. What is about no message in particular is
+with the records of its own: `purges`, `partners` (endpoints, roles, keys), `directory`, `blocks`. The units themselves are in the
+modules by concern (`door`, `work`, `outcomes`, `lookups`); running them is the store's business.
 """
 
 from __future__ import annotations
@@ -9,31 +10,26 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import Busy, StorageBroken
 from gateway.journal import (
-    blocks,
     changes,
     deadlines,
-    directory,
     door,
     known,
     lookups,
     outcomes,
-    partners,
     proofs,
     queries,
     relations,
     work,
 )
-from gateway.journal.blocks import Block, VerifyReport
+from gateway.journal.blocks import BlockRecords
 from gateway.journal.deadlines import DeadlineRow, Missed
-from gateway.journal.directory import OrganLine
+from gateway.journal.directory import DirectoryRecords
 from gateway.journal.door import Answered, NewSubmission, Reserved, Running
-from gateway.journal.heads import Head, Position
 from gateway.journal.known import Recent
 from gateway.journal.lookups import (
     AttemptRow,
@@ -46,10 +42,10 @@ from gateway.journal.lookups import (
     StatusRow,
     twin_key,
 )
-from gateway.journal.partners import EndpointRow, KeyRow
+from gateway.journal.partners import PartnerRecords
 from gateway.journal.purges import PurgeRecords
 from gateway.journal.relations import Overdue, RecallRow, RelationRow
-from gateway.journal.rows import MICROSECOND, stamp, time
+from gateway.journal.rows import MICROSECOND, stamp
 from gateway.journal.sqlite import SqliteStore, Transaction, prepare
 from gateway.model import Content, Direction
 from gateway.states import AnswerKey, ContentRef, Delivery, Message, NewMessage, Numbered, Outcome, Stage, Work
@@ -70,6 +66,9 @@ class Journal:
         self._recent = Recent()
         self._reserved: dict[tuple[str, str], Reserved] = {}
         self.purges = PurgeRecords(store, self._stamp)
+        self.partners = PartnerRecords(store, self._stamp)
+        self.directory = DirectoryRecords(store, self._stamp)
+        self.blocks = BlockRecords(store, self._stamp)
 
     @classmethod
     async def open(cls, path: Path, *, now: Now, on_broken: OnBroken | None = None) -> Journal:
@@ -318,63 +317,6 @@ class Journal:
         """Whether any content that the journal knows lies in that file of the store."""
         return await self._store.read(lambda tx: tx.one(queries.NEEDS_FILE, {"place": place}) is not None)
 
-    # --- endpoints, roles, keys ---------------------------------------------------------------------------------
-
-    async def endpoint_failed(self, name: str, after: float | None, *, first: float, longest: float) -> dt.datetime:
-        """Note a failure; the time of the next try. `first`, `longest` and `after` in seconds.
-
-        The wait doubles with each failure and is jittered; `after`, where the endpoint named it, is obeyed instead.
-        """
-        now = self._stamp()
-        return time(await self._store.write(lambda tx: partners.endpoint_failed(tx, name, after, first, longest, now)))
-
-    async def endpoint_ok(self, name: str) -> None:
-        """A sign of life: all is forgiven."""
-        await self._store.write(lambda tx: partners.endpoint_ok(tx, name))
-
-    async def endpoints(self) -> Sequence[EndpointRow]:
-        """Those in back-off."""
-        return await self._store.read(partners.endpoints)
-
-    async def take_role(self, name: str, holder: str, lease: dt.timedelta) -> bool:
-        """Take a role that one node may hold, or keep it. False: another holds it."""
-        now, until = self._stamp(), self._stamp(lease)
-        return await self._store.write(lambda tx: partners.take_role(tx, name, holder, now, until))
-
-    async def release_role(self, name: str, holder: str) -> None:
-        await self._store.write(lambda tx: partners.release_role(tx, name, holder))
-
-    async def add_key(self, office: str, hashed: str, label: str) -> str:
-        """Keep the digest of an office's key; returns the key's id."""
-        now = self._stamp()
-        return await self._store.write(lambda tx: partners.add_key(tx, office, hashed, label, now))
-
-    async def revoke_key(self, key_id: str) -> bool:
-        """False: no such key, or revoked already."""
-        now = self._stamp()
-        return await self._store.write(lambda tx: partners.revoke_key(tx, key_id, now))
-
-    async def office_of_key(self, hashed: str) -> str | None:
-        return self._store.glance(lambda tx: partners.office_of_key(tx, hashed))
-
-    async def keys(self) -> Sequence[KeyRow]:
-        return await self._store.read(partners.keys)
-
-    # --- organ directories --------------------------------------------------------------------------------------
-
-    async def organs(self, axis: str) -> Sequence[OrganLine]:
-        """All that the directory of an axis says and ever said, by code and day."""
-        return await self._store.read(lambda tx: directory.organs(tx, axis))
-
-    async def keep_organs(self, axis: str, lines: Sequence[OrganLine]) -> None:
-        """Write the lines that are new or changed; the directory counts as compared now."""
-        now = self._stamp()
-        await self._store.write(lambda tx: directory.keep(tx, axis, lines, now), lengthy=True)
-
-    async def directories(self) -> Mapping[str, dt.datetime]:
-        """Axis → when its directory was last compared; an axis that never was is not in it."""
-        return await self._store.read(directory.directories)
-
     # --- deadlines and numbers ----------------------------------------------------------------------------------
 
     async def deadlines(self, message_id: str) -> Sequence[DeadlineRow]:
@@ -462,36 +404,8 @@ class Journal:
 
         return await self._store.write(unit)
 
-    # --- blocks -------------------------------------------------------------------------------------------------
-
-    async def close_block(self, sign: blocks.Sign) -> Block | None:
-        """Cover what was written since the last block; the newest block, None where there was nothing to cover.
-
-        `sign` runs in a thread. Another node that closes blocks at the same time does no harm.
-        """
-        newest = None
-        now = self._stamp()
-        while found := await self._store.read(lambda tx: blocks.next_block(tx, now)):
-            block, leaves = found
-            signature = await asyncio.to_thread(sign, block.signed)
-            keep = partial(blocks.keep_block, block=block, leaves=leaves, signature=signature)
-            if not await self._store.write(keep, lengthy=True):
-                break
-            newest = block
-            if block.count < blocks.MOST_ENTRIES:
-                break
-        return newest
+    # --- proofs -----------------------------------------------------------------------------------------------------
 
     async def proof(self, message_id: str) -> proofs.Proof:
         """The message's chain, and the blocks that vouch for it, up to the newest."""
         return await self._store.read(lambda tx: proofs.proof(tx, message_id))
-
-    async def position(self) -> Position | None:
-        """Where the chain of blocks ends; None before the first block."""
-        return await self._store.read(blocks.position)
-
-    async def verify(self, check: blocks.Check | None = None, heads: Sequence[Head] = ()) -> VerifyReport:
-        """Check every chain and every block, and the blocks against `heads`. Takes time in proportion to the journal, on
-        one snapshot.
-        """
-        return await self._store.read(lambda tx: blocks.verify(tx, check, heads))

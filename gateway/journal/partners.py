@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import random
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.journal import partner_queries
 from gateway.journal.rows import maybe_time, time
-from gateway.journal.sqlite import Transaction
+from gateway.journal.sqlite import SqliteStore, Transaction
 
 _DOUBLINGS = 30
 _SECOND = 1_000_000
@@ -100,3 +101,51 @@ def keys(tx: Transaction) -> list[KeyRow]:
         KeyRow(key_id, office, label, time(added_at), maybe_time(revoked_at))
         for key_id, office, label, added_at, revoked_at in tx.all(partner_queries.KEYS)
     ]
+
+
+class PartnerRecords:
+    """What the journal knows of endpoints in back-off, of roles, and of the offices' keys: one unit of work each."""
+
+    def __init__(self, store: SqliteStore, stamp_now: Callable[..., int]) -> None:
+        self._store = store
+        self._stamp = stamp_now
+
+    async def endpoint_failed(self, name: str, after: float | None, *, first: float, longest: float) -> dt.datetime:
+        """Note a failure; the time of the next try. `first`, `longest` and `after` in seconds.
+
+        The wait doubles with each failure and is jittered; `after`, where the endpoint named it, is obeyed instead.
+        """
+        now = self._stamp()
+        return time(await self._store.write(lambda tx: endpoint_failed(tx, name, after, first, longest, now)))
+
+    async def endpoint_ok(self, name: str) -> None:
+        """A sign of life: all is forgiven."""
+        await self._store.write(lambda tx: endpoint_ok(tx, name))
+
+    async def endpoints(self) -> Sequence[EndpointRow]:
+        """Those in back-off."""
+        return await self._store.read(endpoints)
+
+    async def take_role(self, name: str, holder: str, lease: dt.timedelta) -> bool:
+        """Take a role that one node may hold, or keep it. False: another holds it."""
+        now, until = self._stamp(), self._stamp(lease)
+        return await self._store.write(lambda tx: take_role(tx, name, holder, now, until))
+
+    async def release_role(self, name: str, holder: str) -> None:
+        await self._store.write(lambda tx: release_role(tx, name, holder))
+
+    async def add_key(self, office: str, hashed: str, label: str) -> str:
+        """Keep the digest of an office's key; returns the key's id."""
+        now = self._stamp()
+        return await self._store.write(lambda tx: add_key(tx, office, hashed, label, now))
+
+    async def revoke_key(self, key_id: str) -> bool:
+        """False: no such key, or revoked already."""
+        now = self._stamp()
+        return await self._store.write(lambda tx: revoke_key(tx, key_id, now))
+
+    async def office_of_key(self, hashed: str) -> str | None:
+        return self._store.glance(lambda tx: office_of_key(tx, hashed))
+
+    async def keys(self) -> Sequence[KeyRow]:
+        return await self._store.read(keys)

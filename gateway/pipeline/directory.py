@@ -192,13 +192,13 @@ async def sync(axis: Axis, journal: Journal, today: dt.date, *, name: str = "", 
     """
     name = name or axis.name
     listed = await axis.organs()
-    known = await journal.organs(name)
+    known = await journal.directory.organs(name)
     lines = await asyncio.to_thread(changes, known, listed, today)
     standing = {line.code for line in known if line.holds(today)}
     closed = len(standing - {organ.code for organ in listed})
     if not force and len(standing) > FEW and closed > len(standing) * MOST_CLOSED:
         raise NeedsOperator("directory-shrunk", f"{closed} of {len(standing)} organs are no longer listed")
-    await journal.keep_organs(name, lines)
+    await journal.directory.keep(name, lines)
     return Synced(len(listed), len(lines), closed)
 
 
@@ -242,10 +242,10 @@ class Directories:
         now = self._now()
         if self._looked_at is not None and now - self._looked_at < REREAD:
             return
-        for axis, synced_at in (await self._journal.directories()).items():
+        for axis, synced_at in (await self._journal.directory.compared()).items():
             held = self._held.get(axis)
             if held is None or held[0] != synced_at:
-                lines = await self._journal.organs(axis)
+                lines = await self._journal.directory.organs(axis)
                 # A country's organs take a moment to prepare for searching.
                 self._held[axis] = synced_at, await asyncio.to_thread(Directory, lines)
         self._looked_at = now

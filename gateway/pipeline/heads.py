@@ -88,7 +88,7 @@ class Heads:
 
     async def write(self) -> Head | None:
         """A head of the newest block. None: there is no block yet, or another node was quicker. Raises `HeadsBroken`."""
-        position = await self._journal.position()
+        position = await self._journal.blocks.position()
         if position is None:
             return None
         self.watched.written = self.watched.written or self._now()
@@ -109,8 +109,8 @@ class Heads:
     async def at_stop(self) -> None:
         """A block and a head of what came since the last one. The timestamp can wait for the next start."""
         try:
-            await self._journal.close_block(lambda signed: self._sign(signed)[0])
-            newest, position = await asyncio.to_thread(self._folder.newest), await self._journal.position()
+            await self._journal.blocks.close(lambda signed: self._sign(signed)[0])
+            newest, position = await asyncio.to_thread(self._folder.newest), await self._journal.blocks.position()
             if position is not None and (newest is None or newest.position.block < position.block):
                 await self.write()
         except GatewayError as error:

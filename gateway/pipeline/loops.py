@@ -67,21 +67,21 @@ async def in_role(journal: Journal, role: str, node: str, loop: Callable[[], Awa
     """Run `loop` only while this node holds `role`; stop it when the role is lost, give the role up with the loop."""
     lease = dt.timedelta(seconds=ROLE_SECONDS)
     while True:
-        if not await journal.take_role(role, node, lease):
+        if not await journal.partners.take_role(role, node, lease):
             await asyncio.sleep(ROLE_SECONDS / 3)
             continue
         task = asyncio.ensure_future(loop())
         try:
             while not task.done():
                 await asyncio.wait({task}, timeout=ROLE_SECONDS / 3)
-                if not task.done() and not await journal.take_role(role, node, lease):
+                if not task.done() and not await journal.partners.take_role(role, node, lease):
                     break
             if task.done():
                 return task.result()
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await journal.release_role(role, node)
+            await journal.partners.release_role(role, node)
 
 
 class Poller:
@@ -128,7 +128,7 @@ class Poller:
         """The axis is away, and messages need not find it out one by one. We go on asking: whoever waits for it hears."""
         self._alive = False
         log.info("axis does not answer", axis=self._name, reason=error.code)
-        await self._journal.endpoint_failed(
+        await self._journal.partners.endpoint_failed(
             f"axis:{self._name}",
             error.after,
             first=self._times.retry_first_seconds,
@@ -138,7 +138,7 @@ class Poller:
     async def _sign_of_life(self) -> None:
         if not self._alive:
             self._alive = True
-            await self._journal.endpoint_ok(f"axis:{self._name}")
+            await self._journal.partners.endpoint_ok(f"axis:{self._name}")
             self._nudge()
 
     async def once(self) -> bool:
@@ -186,13 +186,13 @@ async def notary(journal: Journal, sign: Callable[[bytes], bytes], seconds: floa
     """Close a block of the entries since the last one, at each interval."""
     while True:
         await asyncio.sleep(seconds)
-        await journal.close_block(sign)
+        await journal.blocks.close(sign)
 
 
 async def directory(name: str, axis: AxisPartner, journal: Journal, now: Callable[[], dt.datetime]) -> None:
     """Copy the axis's organ directory once a day. What fails is tried again in a while: the old copy serves on."""
     while True:
-        synced_at = (await journal.directories()).get(name)
+        synced_at = (await journal.directory.compared()).get(name)
         if synced_at is not None and (age := now() - synced_at) < DIRECTORY_AGE:
             await asyncio.sleep((DIRECTORY_AGE - age).total_seconds())
             continue

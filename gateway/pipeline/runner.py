@@ -107,7 +107,7 @@ class Runner:
     async def run(self) -> None:
         """Work until cancelled. What runs then is cancelled too, and its attempts stay open: in doubt, as they are."""
         lease = dt.timedelta(seconds=self._settings.times.lease_seconds)
-        self._failing = {row.name for row in await self._journal.endpoints()}
+        self._failing = {row.name for row in await self._journal.partners.endpoints()}
         renewing = asyncio.create_task(self._renew(lease), name="renew leases")
         renewing.add_done_callback(self._done)  # without it leases would lapse unseen
         try:
@@ -258,7 +258,7 @@ class Runner:
     async def _put_off(self, work: Work, error: Retryable) -> Outcome:
         message = work.message
         if isinstance(error, Unreachable | Busy):
-            await self._journal.endpoint_failed(
+            await self._journal.partners.endpoint_failed(
                 message.endpoint,
                 error.after,
                 first=self._settings.times.retry_first_seconds,
@@ -277,7 +277,7 @@ class Runner:
     async def _alive(self, endpoint: str) -> None:
         if endpoint in self._failing:
             self._failing.discard(endpoint)
-            await self._journal.endpoint_ok(endpoint)
+            await self._journal.partners.endpoint_ok(endpoint)
 
     def _bug(self, stage: Stage, error: Exception) -> Outcome:
         self._bugs[stage] += 1

@@ -47,7 +47,7 @@ def office_app(
     documents = Documents(door, journal, settings)
     inbox = Inbox(journal, contents, acts, settings.limits.record_bytes, settings.as_they_came)
     rates = Rates(settings.limits.requests_per_second, settings.limits.requests_burst)
-    keys = Keys(journal.office_of_key, offices, rates)
+    keys = Keys(journal.partners.office_of_key, offices, rates)
     soap = OfficeSoap(door, changes, documents, inbox, contents, keys, settings)
     changing = ChangeRoutes(changes, documents, settings.limits.record_bytes)
     routes = [*documents.routes(), *changing.routes(), *inbox.routes()]

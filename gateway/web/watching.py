@@ -66,7 +66,7 @@ def watched(
         return f"stages stopped after a row of bugs: {', '.join(sorted(runner.broken))}" if runner.broken else None
 
     async def journal_writable() -> str | None:
-        await journal.take_role(f"probe:{settings.node}", settings.node, dt.timedelta(seconds=1))
+        await journal.partners.take_role(f"probe:{settings.node}", settings.node, dt.timedelta(seconds=1))
         return None
 
     async def disk() -> str | None:

@@ -32,7 +32,7 @@ async def work(journal, contents):
 
     async def notary():
         while True:
-            await journal.close_block(lambda _: b"")
+            await journal.blocks.close(lambda _: b"")
             await asyncio.sleep(0.02)
 
     await asyncio.gather(*(accepting() for _ in range(4)), settling("a"), settling("b"), notary())

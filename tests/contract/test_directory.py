@@ -61,11 +61,11 @@ async def house(tmp_path):
 async def test_what_an_axis_lists_is_kept_with_the_day_and_read_back(house):
     done = await house.sync()
     assert (done.listed, done.written, done.closed) == (2, 2, 0)
-    assert await house.journal.organs("national") == [
+    assert await house.journal.directory.organs("national") == [
         OrganLine("H1.01", "Sở Một", TODAY, None, "000.00.01.H1"),
         OrganLine("H1.02", "Sở Hai", TODAY, None, "", ("H1.09",)),
     ]
-    assert await house.journal.directories() == {"national": house.clock()}
+    assert await house.journal.directory.compared() == {"national": house.clock()}
 
 
 async def test_a_second_sync_writes_only_what_changed(house):
@@ -76,16 +76,16 @@ async def test_a_second_sync_writes_only_what_changed(house):
     assert (done.written, done.closed) == (2, 1)
     house.clock.advance(days=1)
     assert (await house.sync()).written == 0
-    assert await house.journal.directories() == {"national": house.clock()}
+    assert await house.journal.directory.compared() == {"national": house.clock()}
 
 
 async def test_a_failed_sync_leaves_the_directory_as_it_was(house):
     await house.sync()
-    before = await house.journal.organs("national")
+    before = await house.journal.directory.organs("national")
     house.axis.down = Unreachable("axis-down")
     with pytest.raises(Unreachable):
         await house.sync()
-    assert await house.journal.organs("national") == before
+    assert await house.journal.directory.organs("national") == before
 
 
 async def test_a_list_that_would_close_most_organs_is_not_believed_unasked(house):

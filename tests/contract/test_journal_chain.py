@@ -46,7 +46,7 @@ async def history(journal):
         for message_id in ("m-a", "m-b"):
             await note(journal, message_id, f"note-{round_}")
         if round_ != 1:
-            assert await journal.close_block(sign)
+            assert await journal.blocks.close(sign)
     await note(journal, "m-a", "last")
     assert await faults(journal) == []
     return journal
@@ -58,27 +58,27 @@ async def note(journal, message_id, code):
 
 
 async def faults(journal):
-    report = await journal.verify(check)
+    report = await journal.blocks.verify(check)
     assert report.intact == (not report.faults)
     return sorted((each.message_id or "block", each.seq, each.what) for each in report.faults)
 
 
 async def test_an_untouched_journal_verifies_and_says_what_it_looked_at(history):
-    report = await history.verify(check)
+    report = await history.blocks.verify(check)
     assert (report.entries, report.blocks, report.faults) == (9, 2, ())
     assert len(report.last_block) == 64
 
 
 async def test_an_empty_journal_verifies_and_closes_no_block(journal):
-    assert await journal.close_block(sign) is None
-    report = await journal.verify(check)
+    assert await journal.blocks.close(sign) is None
+    report = await journal.blocks.verify(check)
     assert (report.entries, report.blocks, report.faults, report.last_block) == (0, 0, (), None)
 
 
 async def test_a_block_is_closed_once_over_what_is_new(history):
-    block = await history.close_block(sign)
+    block = await history.blocks.close(sign)
     assert (block.number, block.count) == (3, 1)
-    assert await history.close_block(sign) is None
+    assert await history.blocks.close(sign) is None
     assert await faults(history) == []
 
 
@@ -176,12 +176,12 @@ async def test_a_block_whose_list_or_fields_were_changed_is_found(history):
 async def test_a_block_made_anew_by_somebody_without_our_key_is_forged(history):
     history.storage.tamper("UPDATE block SET signature = x'00' WHERE number = 2")
     assert await faults(history) == [("block", 2, "block-forged")]
-    assert (await history.verify(None)).faults == ()
+    assert (await history.blocks.verify(None)).faults == ()
 
 
 async def test_removing_the_newest_block_shows_against_the_digest_kept_elsewhere(history):
-    before = (await history.verify(check)).last_block
+    before = (await history.blocks.verify(check)).last_block
     history.storage.tamper("DELETE FROM block WHERE number = 2")
-    report = await history.verify(check)
+    report = await history.blocks.verify(check)
     assert report.faults == ()
     assert report.last_block != before

@@ -53,7 +53,7 @@ async def test_what_was_acknowledged_outlives_a_kill(tmp_path, rounds):
         assert message.state is State.PACKED or what == "accepted", line
         [kept] = await journal.contents(message_id)
         assert await contents.read(kept.content) == message_id.encode() * 50
-    report = await journal.verify(lambda _, __: True)
+    report = await journal.blocks.verify(lambda _, __: True)
     await journal.close()
     await contents.close()
     assert report.faults == ()

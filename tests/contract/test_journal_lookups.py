@@ -105,7 +105,7 @@ async def test_a_sent_message_closes_in_the_transaction_of_its_last_answer(journ
     assert (closed.state, closed.due_at) == ("closed", None)
     last = (await journal.timeline(a_message.message_id))[-1]
     assert (last.code, last.facts) == ("closed", {"answered": 2})
-    assert (await journal.verify()).intact
+    assert (await journal.blocks.verify()).intact
 
 
 async def test_a_message_answered_before_it_was_sent_closes_once_sent(journal):
@@ -144,7 +144,7 @@ async def test_what_followed_at_once_is_carried_out_in_the_same_transaction(jour
     now = await journal.message(a_message.message_id)
     assert (now.state, now.size, now.axis_id) == ("sent", 7, "A-1")
     assert [each.code for each in await journal.timeline(a_message.message_id)] == ["accepted", "first", "then"]
-    assert (await journal.verify()).intact
+    assert (await journal.blocks.verify()).intact
 
 
 async def test_a_step_that_no_message_takes_undoes_the_one_before_it(journal):
@@ -168,7 +168,7 @@ async def test_a_message_is_born_in_the_state_that_its_first_stage_led_to(journa
     assert (now.state, now.size, await journal.extra(message_id)) == ("packed", 7, {"recipe": [1, 2]})
     assert [each.code for each in await journal.timeline(message_id)] == ["accepted", "packed"]
     assert message_id in await due(journal)
-    assert (await journal.verify()).intact
+    assert (await journal.blocks.verify()).intact
 
 
 async def due(journal):
@@ -412,46 +412,50 @@ async def test_what_an_outcome_changed_is_read_back_in_the_models_words(journal)
 async def test_an_endpoint_in_back_off_is_passed_over_and_forgiven_on_a_sign_of_life(journal, clock):
     await accepted(journal, endpoint="axis:national")
     await accepted(journal, endpoint="office:so-a")
-    await journal.endpoint_failed("axis:national", None, first=10, longest=100)
+    await journal.partners.endpoint_failed("axis:national", None, first=10, longest=100)
     assert (await claim_one(journal)).message.endpoint == "office:so-a"
-    await journal.endpoint_ok("axis:national")
+    await journal.partners.endpoint_ok("axis:national")
     assert (await claim_one(journal)).message.endpoint == "axis:national"
-    assert list(await journal.endpoints()) == []
+    assert list(await journal.partners.endpoints()) == []
 
 
 async def test_back_off_doubles_with_jitter_up_to_the_longest_and_obeys_the_endpoint(journal, clock):
     waits = []
     for _ in range(6):
-        next_try = await journal.endpoint_failed("e", None, first=10, longest=100)
+        next_try = await journal.partners.endpoint_failed("e", None, first=10, longest=100)
         waits.append((next_try - clock()).total_seconds())
-        assert await journal.endpoint_failed("e", None, first=10, longest=100) == next_try, "one failure, many hit"
+        assert await journal.partners.endpoint_failed("e", None, first=10, longest=100) == next_try, (
+            "one failure, many hit"
+        )
         clock.time = next_try
     for wait, full in zip(waits, [10, 20, 40, 80, 100, 100], strict=True):
         assert full / 2 <= wait <= full
-    assert await journal.endpoint_failed("e", 7.5, first=10, longest=100) == clock() + dt.timedelta(seconds=7.5)
-    [row] = await journal.endpoints()
+    assert await journal.partners.endpoint_failed("e", 7.5, first=10, longest=100) == clock() + dt.timedelta(
+        seconds=7.5
+    )
+    [row] = await journal.partners.endpoints()
     assert (row.failures, row.failing_since) == (7, START)
 
 
 async def test_a_role_is_one_nodes_until_its_lease_lapses(journal, clock):
-    assert await journal.take_role("notary", "node-1", LEASE)
-    assert not await journal.take_role("notary", "node-2", LEASE)
-    assert await journal.take_role("notary", "node-1", LEASE)
+    assert await journal.partners.take_role("notary", "node-1", LEASE)
+    assert not await journal.partners.take_role("notary", "node-2", LEASE)
+    assert await journal.partners.take_role("notary", "node-1", LEASE)
     clock.pass_(60)
-    assert await journal.take_role("notary", "node-2", LEASE)
-    await journal.release_role("notary", "node-1")
-    assert not await journal.take_role("notary", "node-1", LEASE)
-    await journal.release_role("notary", "node-2")
-    assert await journal.take_role("notary", "node-1", LEASE)
+    assert await journal.partners.take_role("notary", "node-2", LEASE)
+    await journal.partners.release_role("notary", "node-1")
+    assert not await journal.partners.take_role("notary", "node-1", LEASE)
+    await journal.partners.release_role("notary", "node-2")
+    assert await journal.partners.take_role("notary", "node-1", LEASE)
 
 
 async def test_a_key_opens_its_office_until_it_is_revoked(journal, clock):
-    key_id = await journal.add_key("so-a", "digest", "máy chủ 1")
-    assert await journal.office_of_key("digest") == "so-a"
-    assert await journal.revoke_key(key_id)
-    assert not await journal.revoke_key(key_id)
-    assert await journal.office_of_key("digest") is None
-    [row] = await journal.keys()
+    key_id = await journal.partners.add_key("so-a", "digest", "máy chủ 1")
+    assert await journal.partners.office_of_key("digest") == "so-a"
+    assert await journal.partners.revoke_key(key_id)
+    assert not await journal.partners.revoke_key(key_id)
+    assert await journal.partners.office_of_key("digest") is None
+    [row] = await journal.partners.keys()
     assert (row.key_id, row.office, row.label, row.revoked_at) == (key_id, "so-a", "máy chủ 1", clock())
 
 
@@ -462,7 +466,7 @@ async def test_figures_count_what_waits_what_is_held_and_what_is_owed(journal, c
     await journal.apply(owed.message_id, to(State.RECEIVED), who="test")
     held = await accepted(journal)
     await journal.apply(held.message_id, Outcome(Entry("held"), held="odd", doubt=True), who="test")
-    await journal.endpoint_failed("axis:national", None, first=1, longest=1)
+    await journal.partners.endpoint_failed("axis:national", None, first=1, longest=1)
     clock.pass_(30)
     stats = await journal.stats()
     assert stats.messages == {("out", "accepted"): 2, ("in", "received"): 1}
@@ -471,5 +475,5 @@ async def test_figures_count_what_waits_what_is_held_and_what_is_owed(journal, c
     assert (stats.in_doubt, stats.receipts_owed) == (1, 1)
     assert stats.endpoints_failing_seconds == {"axis:national": 30.0}
     assert stats.block_age_seconds == 30.0
-    await journal.close_block(lambda _: b"")
+    await journal.blocks.close(lambda _: b"")
     assert (await journal.stats()).block_age_seconds == 0.0

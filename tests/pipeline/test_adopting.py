@@ -82,7 +82,7 @@ async def test_the_same_file_again_changes_nothing_and_our_own_work_is_not_taken
     message_id = await road.submit(FAR)
     own = await road.message(message_id)
     assert await adopt(road, line(document_id=own.document_id)) == adopting.Adopted(0, 1)
-    assert not (await road.journal.verify()).faults
+    assert not (await road.journal.blocks.verify()).faults
 
 
 async def test_a_file_is_taken_whole_or_not_at_all_and_every_fault_told_by_line(road):

@@ -82,7 +82,7 @@ async def test_the_offices_answer_travels_back_and_stands_in_both_timelines(road
     assert await road.facts(earlier, f"{act}-{word}") == [{"organ": OURS, "by": answer, "message_id": later}]
     assert await said(road, later) == {OURS: (code, answer, "Đã xem")}
     assert await road.owed(later) == [(OURS, "01"), (OURS, code)]
-    assert (await road.journal.verify()).faults == ()
+    assert (await road.journal.blocks.verify()).faults == ()
 
 
 async def test_agreeing_to_an_update_destroys_nothing_and_handling_goes_on(road):

@@ -126,7 +126,7 @@ async def test_a_loop_is_stopped_when_its_node_lost_the_role(road, impatient):
         await begun.wait()
         road.clock.advance(seconds=60)
         lease = loops.dt.timedelta(hours=1)
-        assert await road.journal.take_role("poll", "node-2", lease)
+        assert await road.journal.partners.take_role("poll", "node-2", lease)
         await asyncio.wait_for(ended.wait(), 5)
 
 
@@ -223,7 +223,7 @@ async def test_the_notary_closes_a_block_over_what_was_entered(road):
         await comes(lambda: signed)
         await asyncio.sleep(0.03)
     assert len(signed) == 1, "no block where nothing happened"
-    report = await road.journal.verify()
+    report = await road.journal.blocks.verify()
     assert (report.blocks, list(report.faults)) == (1, [])
 
 

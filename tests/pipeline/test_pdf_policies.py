@@ -115,4 +115,4 @@ async def test_while_nobody_can_be_asked_about_revocation_the_door_says_later_an
     message_id = await road.receive(document_file(files=(("b.pdf", signed),)))
     assert await road.state(message_id) == "confirmed"
     assert {each["reason"] for each in await road.facts(message_id, "put-off")} == {"revocation-unreachable"}
-    assert await road.journal.endpoints() == []
+    assert await road.journal.partners.endpoints() == []

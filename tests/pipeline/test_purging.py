@@ -67,10 +67,10 @@ async def test_what_people_read_is_gone_from_the_disk_and_what_the_law_keeps_sta
 async def test_the_chain_and_the_blocks_still_verify(road, purging):
     message_id = await received(road)
     sign = road.keys.ring.signing(road.clock()).sign
-    await road.journal.close_block(sign)
+    await road.journal.blocks.close(sign)
     await road.acts.purge(message_id, "lan", "thu hồi")
-    await road.journal.close_block(sign)
-    report = await road.journal.verify()
+    await road.journal.blocks.close(sign)
+    report = await road.journal.blocks.verify()
     assert (report.intact, report.blocks) == (True, 2)
 
 
@@ -352,4 +352,4 @@ async def test_a_restored_backup_is_purged_again_before_the_listener_answers(roa
             message = await running.gateway.journal.message(message_id)
             assert (message.detail, message.purged_at is None, message.state) == (None, False, "closed")
         assert await running.gateway.journal.inbox(PULLS, 0, 10) == []
-        assert (await running.gateway.journal.verify()).intact
+        assert (await running.gateway.journal.blocks.verify()).intact

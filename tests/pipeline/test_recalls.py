@@ -279,7 +279,7 @@ async def test_an_answer_to_an_update_or_replacement_stands_in_both_timelines(ro
     assert "finding" not in (await road.facts(declined, "status-heard"))[0]
     assert await recalls(road, earlier) == {}
     assert road.told() == ["status.received"] * 2
-    assert (await road.journal.verify()).intact
+    assert (await road.journal.blocks.verify()).intact
 
 
 async def test_an_answer_that_comes_twice_or_names_both_documents_counts_once(road):
@@ -695,7 +695,7 @@ async def test_the_chains_still_hold(road):
     await road.hear(document, "15")
     waiting = await road.submit(FAR)
     await ask(road, waiting, "recall-2")
-    assert (await road.journal.verify()).faults == ()
+    assert (await road.journal.blocks.verify()).faults == ()
 
 
 async def test_a_broken_purge_ledger_does_not_fail_an_offices_answer_but_tells_an_operator(road):

@@ -148,7 +148,7 @@ async def test_what_was_received_is_put_off_while_the_scanner_is_silent_and_then
             await road.later(minutes=1)
         assert (await road.state(message_id), await road.held(message_id)) == (ends, held)
         assert (await road.codes(message_id)).count("put-off") == 2
-        assert await road.journal.endpoints() == []
+        assert await road.journal.partners.endpoints() == []
         if policy == "pass":
             assert (await road.journal.extra(message_id))["findings"] == [
                 {"code": "attachment-not-scanned", "severity": "warning", "field": "attachments[0]"}

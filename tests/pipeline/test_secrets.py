@@ -391,7 +391,7 @@ async def test_a_quarantine_that_cannot_be_written_puts_off_the_suspect_alone(gu
     suspect = await road.receive(document_file(subject=MARKED))
     assert await stands(road, suspect) == ("confirmed", None)
     assert (await road.facts(suspect, "put-off"))[-1]["reason"] == "quarantine-unwritable"
-    assert await road.journal.endpoints() == []
+    assert await road.journal.partners.endpoints() == []
     other = await road.receive(document_file(document_id="khac"))
     assert await road.state(other) == "closed"
     (road.folder / "quarantine").unlink()
@@ -509,7 +509,7 @@ async def test_a_recall_of_a_rejected_secret_is_answered_15_and_told_to_no_offic
     assert (await road.codes(message_id))[-2:] == ["recall-asked", "recall-agreed"]
     written = road.axis.held[-1][2].decode()
     assert [f"<edXML:{part}<" in written for part in ("StatusCode>15", f"DocumentId>{document_id}")] == [True, True]
-    assert (await road.journal.verify()).intact
+    assert (await road.journal.blocks.verify()).intact
 
 
 @pytest.mark.parametrize(

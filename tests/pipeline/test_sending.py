@@ -243,7 +243,7 @@ async def test_an_unreachable_axis_holds_all_its_messages_by_its_endpoint_and_a_
     road.axis.down = Unreachable("connection-refused")
     first = await road.submit(FAR)
     await road.run()
-    [row] = await road.journal.endpoints()
+    [row] = await road.journal.partners.endpoints()
     assert row.name == "axis:national"
     others = [await road.submit(FAR) for _ in range(5)]
     await road.run()
@@ -251,7 +251,7 @@ async def test_an_unreachable_axis_holds_all_its_messages_by_its_endpoint_and_a_
     assert (await road.journal.stats()).in_doubt == 0
     road.axis.down = None
     await road.later(minutes=1)
-    assert not await road.journal.endpoints()
+    assert not await road.journal.partners.endpoints()
     assert {await road.state(each) for each in [first, *others]} == {"sent"}
 
 
@@ -260,7 +260,7 @@ async def test_many_failures_at_once_are_one_failure_of_the_endpoint(road):
     for _ in range(20):
         await road.submit(FAR)
     await road.run()
-    [row] = await road.journal.endpoints()
+    [row] = await road.journal.partners.endpoints()
     assert row.next_try_at - road.clock() < pki.dt.timedelta(seconds=5)
 
 

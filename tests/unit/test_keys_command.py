@@ -31,7 +31,7 @@ def office_of(config, key):
     async def ask():
         journal = await Journal.open(config.parent / "data" / "journal.sqlite", now=lambda: NOW)
         try:
-            return await journal.office_of_key(digest(key))
+            return await journal.partners.office_of_key(digest(key))
         finally:
             await journal.close()
 

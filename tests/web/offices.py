@@ -139,7 +139,7 @@ async def open_street(folder, **limits):
         keys = {}
         for office in (OFFICE, OTHER_OFFICE):
             keys[office] = new_key()
-            await house.journal.add_key(office, digest(keys[office]), "")
+            await house.journal.partners.add_key(office, digest(keys[office]), "")
         acts = Acts(house.journal, house.clock, lambda: None, house.router.office_of)
         recalls = Recalls(house.journal, house.settings, house.clock, lambda: None)
         changes = Changes(recalls, house.door, house.journal)

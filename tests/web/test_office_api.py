@@ -529,10 +529,10 @@ async def test_a_revoked_key_and_one_of_an_office_no_longer_configured_open_noth
     from gateway.web.keys import digest, new_key
 
     gone = new_key()
-    await street.house.journal.add_key("closed-office", digest(gone), "")
+    await street.house.journal.partners.add_key("closed-office", digest(gone), "")
     await problem(await Office(street.client, gone).get("/v1/documents"), 401, "key-unknown")
-    [mine] = [row for row in await street.house.journal.keys() if row.office == OFFICE]
-    await street.house.journal.revoke_key(mine.key_id)
+    [mine] = [row for row in await street.house.journal.partners.keys() if row.office == OFFICE]
+    await street.house.journal.partners.revoke_key(mine.key_id)
     await problem(await street.ours.get("/v1/documents"), 401, "key-unknown")
 
 

@@ -30,7 +30,7 @@ def config(tmp_path):
 def fill(config, lines):
     async def run():
         journal = await Journal.open(config.parent / "data" / "journal.sqlite", now=lambda: dt.datetime.now(dt.UTC))
-        await journal.keep_organs("national", lines)
+        await journal.directory.keep("national", lines)
         await journal.close()
 
     asyncio.run(run())

@@ -82,9 +82,9 @@ async def _run(folder, us, axis, agency):
     )
     await journal.apply(MESSAGE, Outcome(Entry("status-heard", {"status": "03"}), effects=(heard,)), who="node-1")
     await journal.apply(MESSAGE, Outcome(Entry("closed"), state=State.CLOSED), who="node-1")
-    await journal.close_block(us.sign)
+    await journal.blocks.close(us.sign)
     await accepted(journal, message_id="m-3")  # another message's, in a later block
-    await journal.close_block(us.sign)
+    await journal.blocks.close(us.sign)
     await contents.close()
     await journal.close()
 

@@ -32,7 +32,7 @@ def note(folder, entry, *effects):
     async def run():
         journal = await Journal.open(folder / "data" / "journal.sqlite", now=Clock())
         await journal.apply(MESSAGE, Outcome(entry, effects=effects), who="node-1")
-        await journal.close_block(pki.valid(pki.GATEWAY).pair().sign)
+        await journal.blocks.close(pki.valid(pki.GATEWAY).pair().sign)
         await journal.close()
 
     asyncio.run(run())

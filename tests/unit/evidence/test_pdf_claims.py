@@ -46,7 +46,7 @@ def ran(tmp_path_factory):
             inside = await at.pdfs.look(held[:1], ["mild"])
             wrapped = {"a-1": zipped(signed, name="x.pdf")}
             await send(journal, at.contents, Clock(), "m-2", us.pair(), axis.pair(), wrapped, inside)
-            await journal.close_block(us.pair().sign)
+            await journal.blocks.close(us.pair().sign)
             await journal.close()
 
     asyncio.run(run())

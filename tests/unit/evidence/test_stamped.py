@@ -163,7 +163,7 @@ def test_an_older_head_of_the_same_chain_says_nothing_of_newer_entries(tmp_path)
     async def later():
         journal = await Journal.open(folder / "data" / "journal.sqlite", now=Clock())
         await journal.apply(MESSAGE, Outcome(Entry("note")), who="node-1")
-        await journal.close_block(pki.valid(pki.GATEWAY).pair().sign)
+        await journal.blocks.close(pki.valid(pki.GATEWAY).pair().sign)
         await journal.close()
 
     asyncio.run(later())

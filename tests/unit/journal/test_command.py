@@ -23,7 +23,7 @@ def configuration(tmp_path):
     async def run():
         journal = await Journal.open(tmp_path / "data" / "journal.sqlite", now=Clock())
         await accepted(journal, message_id="m-1")
-        await journal.close_block(lambda signed: member.key.sign(signed, PKCS1v15(), SHA256()))
+        await journal.blocks.close(lambda signed: member.key.sign(signed, PKCS1v15(), SHA256()))
         await journal.close()
 
     asyncio.run(run())

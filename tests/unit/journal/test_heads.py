@@ -109,7 +109,7 @@ def ran(tmp_path):
         for number in (1, 2, 3):
             await accepted(journal, message_id=f"m-{number}")
             clock.pass_(60)
-            await journal.close_block(US.pair().sign)
+            await journal.blocks.close(US.pair().sign)
             await heads.at_stop() if number > 1 else None
         await journal.close()
 
@@ -150,7 +150,7 @@ def test_a_journal_written_anew_differs_from_its_heads(ran):
         journal = await Journal.open(ran / "data" / "journal.sqlite", now=Clock())
         for number in (1, 2, 3):
             await accepted(journal, message_id=f"n-{number}")
-            await journal.close_block(US.pair().sign)
+            await journal.blocks.close(US.pair().sign)
         await journal.close()
 
     asyncio.run(again())
@@ -194,7 +194,7 @@ async def test_a_head_is_written_each_day_and_not_before_there_is_a_block(tmp_pa
     await heads.look()
     assert (kept(tmp_path), heads.watched.ages(clock())) == ([], (0.0, 0.0))
     await accepted(journal, message_id="m-1")
-    await journal.close_block(US.pair().sign)
+    await journal.blocks.close(US.pair().sign)
     await heads.look()
     clock.pass_(23 * 3600)
     await heads.look()
@@ -211,7 +211,7 @@ async def test_a_folder_that_takes_no_head_shows_in_its_age(tmp_path):
     clock, journal, heads = await daily(tmp_path)
     (tmp_path / "heads").write_text("not a folder")
     await accepted(journal, message_id="m-1")
-    await journal.close_block(US.pair().sign)
+    await journal.blocks.close(US.pair().sign)
     await heads.look()
     clock.pass_(100)
     await heads.look()
@@ -233,7 +233,7 @@ async def test_a_head_waits_for_its_timestamp_until_the_authority_answers(tmp_pa
     stamper = Fails(authority)
     clock, journal, heads = await daily(tmp_path, stamper)
     await accepted(journal, message_id="m-1")
-    await journal.close_block(US.pair().sign)
+    await journal.blocks.close(US.pair().sign)
     await heads.look()
     clock.pass_(600)
     await heads.look()

@@ -36,6 +36,7 @@ from gateway.pipeline.heads import Heads
 from gateway.pipeline.incoming import Incoming
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.local_axis import SYSTEM_ID, LocalAxis
+from gateway.pipeline.office_acts import OfficeActs
 from gateway.pipeline.outgoing import Outgoing
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.pdfs import Pdfs, Revocation
@@ -96,7 +97,6 @@ class Gateway:
     runner: Runner
     into: Incoming
     door: FrontDoor
-    acts: Acts
     metrics: Metrics
     keys: Keys
     heads: Heads
@@ -161,7 +161,7 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
             must_ask_first=partners.must_ask_first,
         )
         purging = made_purging(settings, journal, contents)
-        acts = Acts(journal, now, nudge, router.office_of, purged=purging.finish)
+        acts = OfficeActs(Acts(journal, now, nudge, router.office_of, purged=purging.finish), journal, now)
         intake = Intake(
             settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs, scanning=scanning, pack=out.packed
         )
@@ -176,7 +176,6 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
             runner,
             into,
             door,
-            acts,
             metrics,
             keys,
             kept,
@@ -333,7 +332,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     async with built(settings) as gateway, contextlib.AsyncExitStack() as stack:
         await gateway.purging.replay()  # before anybody can ask: a restored backup may hold what was purged
         door = gateway.door
-        api = office_app(door, gateway.journal, gateway.contents, settings, gateway.acts, door.changes)
+        api = office_app(door, gateway.journal, gateway.contents, settings, door.acts, door.changes)
         operators = operators_app(
             gateway.metrics,
             **watched(

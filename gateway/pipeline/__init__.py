@@ -22,5 +22,5 @@ status about our document settles its delivery and goes on to the office that se
 `gateway.errors` and `runner`). What a stage did with somebody outside is written before anything else is begun; a stage that
 only thinks is done with the one before it, and both are written together. Whatever must survive is a message: a receipt owed is the state `received`, a status
 owed and a rejection an office must hear are rows with a road of their own. A stage never calls another; they meet in
-the journal only. People act through `acts`.
+the journal only. People act through `acts`, offices through `office_acts`.
 """

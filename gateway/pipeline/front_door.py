@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from gateway.model import Staff
-from gateway.pipeline.acts import Acts
 from gateway.pipeline.changes import Changes
 from gateway.pipeline.intake import Intake
+from gateway.pipeline.office_acts import OfficeActs
 from gateway.ports import Asked, Chunks, Submitted, Upload
 
 Uploads = AsyncIterator[Upload]
@@ -17,9 +17,9 @@ Uploads = AsyncIterator[Upload]
 class FrontDoor:
     """The `Door`, `StatusDoor` and `ChangeDoor` of `gateway.ports`."""
 
-    def __init__(self, intake: Intake, acts: Acts, changes: Changes) -> None:
+    def __init__(self, intake: Intake, acts: OfficeActs, changes: Changes) -> None:
         self._intake = intake
-        self._acts = acts
+        self.acts = acts
         self.changes = changes
 
     async def submit(self, office: str, key: str, record: Mapping[str, Any], uploads: Uploads) -> Submitted:
@@ -37,7 +37,7 @@ class FrontDoor:
         organ: str | None = None,
         staff: Staff | None = None,
     ) -> str:
-        return await self._acts.report_status(office, message_id, code, reason, organ, staff)
+        return await self.acts.report_status(office, message_id, code, reason, organ, staff)
 
     async def recall(
         self, office: str, key: str, message_id: str, request: Mapping[str, Any], uploads: Uploads

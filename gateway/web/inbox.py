@@ -6,7 +6,7 @@ Reading consumes nothing: an item leaves the list only when the office acknowled
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from gateway.journal import Journal
 from gateway.model import Attachment, Content, Direction, Staff
 from gateway.pipeline.acts import gone
+from gateway.pipeline.office_acts import OfficeActs
 from gateway.pipeline.record import refused
 from gateway.pipeline.unwrapping import offered
 from gateway.ports import Contents
@@ -28,35 +29,12 @@ _IN_THE_INBOX = frozenset({State.TRUSTED, State.CLOSED})
 """Before that it is not examined; what was rejected or is held as suspected never shows."""
 
 
-class Acts(Protocol):
-    """What an office may do to a message in its inbox (`gateway.pipeline.acts`)."""
-
-    async def acknowledge(self, office: str, message_id: str) -> None: ...
-
-    async def report_status(
-        self, office: str, message_id: str, code: str, reason: str, organ: str | None = None, staff: Staff | None = None
-    ) -> str:
-        """The message id of the status."""
-
-    async def report_status_once(
-        self,
-        key: str,
-        office: str,
-        message_id: str,
-        code: str,
-        reason: str,
-        organ: str | None = None,
-        staff: Staff | None = None,
-    ) -> tuple[str, bool]:
-        """The message id of the status, and whether the key was answered before."""
-
-
 class Inbox:
     def __init__(
         self,
         journal: Journal,
         contents: Contents,
-        acts: Acts,
+        acts: OfficeActs,
         body_limit: int,
         as_they_came: Collection[str] = (),
     ) -> None:

@@ -19,11 +19,12 @@ from gateway.errors import Busy, Refused
 from gateway.journal import Journal, MessageFilter
 from gateway.model import Direction, Problem
 from gateway.pipeline.changes import Changes
+from gateway.pipeline.office_acts import OfficeActs
 from gateway.ports import Contents, Door, Submitted
 from gateway.states import Message, State
 from gateway.web import answers, cursors, openapi, problems
 from gateway.web.changes import ChangeRoutes
-from gateway.web.inbox import Acts, Inbox
+from gateway.web.inbox import Inbox
 from gateway.web.keys import KEY, OFFICE, Keys, authenticated
 from gateway.web.office_soap import OfficeSoap
 from gateway.web.rates import Rates
@@ -40,7 +41,7 @@ _RETRY_UPLOAD_SECONDS = 5.0
 
 
 def office_app(
-    door: Door, journal: Journal, contents: Contents, settings: Settings, acts: Acts, changes: Changes
+    door: Door, journal: Journal, contents: Contents, settings: Settings, acts: OfficeActs, changes: Changes
 ) -> web.Application:
     """The application behind the offices' listener."""
     offices = frozenset(office.name for office in settings.office)

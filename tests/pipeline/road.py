@@ -24,6 +24,7 @@ from gateway.pipeline.incoming import Incoming
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.local_axis import SYSTEM_ID, LocalAxis
 from gateway.pipeline.loops import Poller
+from gateway.pipeline.office_acts import OfficeActs
 from gateway.pipeline.outgoing import Outgoing
 from gateway.pipeline.partners import AxisPartner, Partners
 from gateway.pipeline.pull import PullOffice
@@ -101,6 +102,10 @@ class Road:
 
     def _nudge(self):
         self.runner.nudge()
+
+    @property
+    def office_acts(self):
+        return OfficeActs(self.acts, self.journal, self.clock)
 
     def packs_later(self):
         """Leave packing to its stage, as for what is too large for the door."""

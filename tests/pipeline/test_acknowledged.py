@@ -89,7 +89,7 @@ async def statuses(road, message_id):
 async def test_a_line_that_belongs_to_an_earlier_status_is_not_taken_for_a_later_one(road):
     message_id = await received(road)
     road.axis.replies = [Unknown("cut-before")]
-    await road.acts.report_status(OFFICE, message_id, "03", "", organ=OURS)
+    await road.office_acts.report_status(OFFICE, message_id, "03", "", organ=OURS)
     await road.run()
     await road.later(minutes=3)
     owed = await statuses(road, message_id)
@@ -102,7 +102,7 @@ async def test_two_statuses_in_doubt_that_a_list_cannot_tell_apart_are_held_and_
     for _ in range(4):
         await road.step()  # as far as its hand-over: 01 is owed, and not sent yet
     road.axis.replies = [Unknown("cut-before"), ("after", Unknown("reply-lost"))]
-    await road.acts.report_status(OFFICE, message_id, "03", "", organ=OURS)
+    await road.office_acts.report_status(OFFICE, message_id, "03", "", organ=OURS)
     await road.run()
     for _ in range(TWINS_BEFORE_HOLD + 1):
         await road.later(minutes=10)

@@ -35,7 +35,7 @@ async def test_an_office_that_pulls_finds_a_document_and_01_goes_when_it_acknowl
     assert await road.owed(message_id) == []
     await road.later(days=40)
     assert (await road.state(message_id), await road.held(message_id)) == ("trusted", None), "it waits for the office"
-    await road.acts.acknowledge(PULLS, message_id)
+    await road.office_acts.acknowledge(PULLS, message_id)
     await road.run()
     assert await road.state(message_id) == "closed"
     assert await road.owed(message_id) == [(PULLED, "01")]
@@ -43,9 +43,9 @@ async def test_an_office_that_pulls_finds_a_document_and_01_goes_when_it_acknowl
 
 async def test_acknowledging_twice_changes_nothing(road):
     message_id = await road.receive(document_file(PULLED))
-    await asyncio.gather(*(road.acts.acknowledge(PULLS, message_id) for _ in range(5)))
+    await asyncio.gather(*(road.office_acts.acknowledge(PULLS, message_id) for _ in range(5)))
     entries = await road.codes(message_id)
-    await road.acts.acknowledge(PULLS, message_id)
+    await road.office_acts.acknowledge(PULLS, message_id)
     assert await road.codes(message_id) == entries
     assert await road.owed(message_id) == [(PULLED, "01")]
 
@@ -55,13 +55,13 @@ async def test_what_is_not_in_an_offices_inbox_is_not_found_there(road):
     waiting = await road.announce(document_file(PULLED))
     for office, message_id in [(NEIGHBOURS, pulled), (PULLS, waiting), (PULLS, "no-such-message")]:
         with pytest.raises(NotFound):
-            await road.acts.acknowledge(office, message_id)
+            await road.office_acts.acknowledge(office, message_id)
 
 
 async def test_an_office_that_pulls_and_one_that_is_told_do_not_wait_for_each_other(road):
     road.offices[OFFICE].failures = [Unreachable("refused")]
     message_id = await road.receive(document_file(OURS, PULLED))
-    await road.acts.acknowledge(PULLS, message_id)
+    await road.office_acts.acknowledge(PULLS, message_id)
     await road.run()
     assert (await road.state(message_id), await road.owed(message_id)) == ("trusted", [(PULLED, "01")])
     await road.later(minutes=5)
@@ -77,7 +77,7 @@ async def test_what_was_acknowledged_while_it_was_handed_to_another_is_lost_by_n
 
     async def slow(handover):
         await handing(handover)
-        await road.acts.acknowledge(PULLS, message_id)
+        await road.office_acts.acknowledge(PULLS, message_id)
 
     office.hand_over = slow
     await road.run()
@@ -92,7 +92,7 @@ async def test_an_office_that_pulls_has_its_item_whatever_becomes_of_another_off
     await road.announce(document_file(OURS, PULLED))
     await road.run()
     [row] = await road.journal.inbox(PULLS, 0, 10)
-    await road.acts.acknowledge(PULLS, row.message.message_id)
+    await road.office_acts.acknowledge(PULLS, row.message.message_id)
     await road.run()
     assert await road.owed(row.message.message_id) == [(PULLED, "01")]
 
@@ -101,7 +101,7 @@ async def test_acknowledging_does_not_free_what_another_office_is_held_for(road)
     road.offices[OFFICE].failures = [NeedsOperator("webhook-gone")]
     message_id = await road.receive(document_file(OURS, PULLED))
     assert await road.held(message_id) == "webhook-gone"
-    await road.acts.acknowledge(PULLS, message_id)
+    await road.office_acts.acknowledge(PULLS, message_id)
     await road.run()
     assert await road.held(message_id) == "webhook-gone"
     await road.acts.release(message_id, "lan", "they are back")
@@ -114,7 +114,7 @@ async def test_acknowledging_does_not_free_what_another_office_is_held_for(road)
 
 async def test_an_office_says_what_became_of_a_document(road):
     message_id = await road.receive(document_file(OURS))
-    status = await road.acts.report_status(
+    status = await road.office_acts.report_status(
         OFFICE, message_id, "03", "", staff=Staff(department="Văn phòng", staff="Trần Thị Thử")
     )
     await road.run()
@@ -138,41 +138,41 @@ async def test_an_office_says_what_became_of_a_document(road):
 )
 async def test_a_status_that_is_not_the_offices_to_give_is_refused(road, code, reason, organ, problem):
     message_id = await road.receive(document_file(OURS, NEIGHBOUR))
-    assert await codes(road.acts.report_status(OFFICE, message_id, code, reason, organ)) == {problem}
+    assert await codes(road.office_acts.report_status(OFFICE, message_id, code, reason, organ)) == {problem}
     assert await road.owed(message_id) == [(OURS, "01"), (NEIGHBOUR, "01")]
 
 
 async def test_nobody_reports_about_anothers_document_or_about_a_status(road):
     message_id = await road.receive(document_file(OURS))
     with pytest.raises(NotFound):
-        await road.acts.report_status(NEIGHBOURS, message_id, "03", "")
+        await road.office_acts.report_status(NEIGHBOURS, message_id, "03", "")
     sent = await road.submit(FAR)
     await road.run()
     status = await road.hear(sent, "01")
-    assert await codes(road.acts.report_status(OFFICE, status, "03", "")) == {"not-a-document"}
+    assert await codes(road.office_acts.report_status(OFFICE, status, "03", "")) == {"not-a-document"}
 
 
 async def test_the_organ_that_speaks_is_the_one_that_is_named(road):
     message_id = await road.receive(document_file(OURS, ALSO_OURS))
-    await road.acts.report_status(OFFICE, message_id, "03", "", ALSO_OURS)
+    await road.office_acts.report_status(OFFICE, message_id, "03", "", ALSO_OURS)
     assert (ALSO_OURS, "03") in await road.owed(message_id)
 
 
 async def test_a_status_reported_again_because_its_answer_was_lost_is_one_status(road):
     message_id = await road.receive(document_file(OURS))
-    reports = [road.acts.report_status(OFFICE, message_id, "02", "thiếu phụ lục") for _ in range(4)]
+    reports = [road.office_acts.report_status(OFFICE, message_id, "02", "thiếu phụ lục") for _ in range(4)]
     assert len(set(await asyncio.gather(*reports))) == 1
     await road.later(minutes=1)
-    await road.acts.report_status(OFFICE, message_id, "02", "thiếu phụ lục")
+    await road.office_acts.report_status(OFFICE, message_id, "02", "thiếu phụ lục")
     assert await road.owed(message_id) == [(OURS, "01"), (OURS, "02")]
 
 
 async def test_another_reason_or_a_later_time_makes_another_status(road):
     message_id = await road.receive(document_file(OURS))
-    first = await road.acts.report_status(OFFICE, message_id, "05", "")
-    second = await road.acts.report_status(OFFICE, message_id, "05", "đã phân công lại")
+    first = await road.office_acts.report_status(OFFICE, message_id, "05", "")
+    second = await road.office_acts.report_status(OFFICE, message_id, "05", "đã phân công lại")
     await road.later(days=1)
-    third = await road.acts.report_status(OFFICE, message_id, "05", "")
+    third = await road.office_acts.report_status(OFFICE, message_id, "05", "")
     assert len({first, second, third}) == 3
 
 
@@ -181,7 +181,7 @@ async def test_a_reported_status_that_is_rejected_is_told_to_its_office(road):
 
     message_id = await road.receive(document_file(OURS))
     road.axis.replies = [Rejection("organ-unknown")]
-    status = await road.acts.report_status(OFFICE, message_id, "03", "")
+    status = await road.office_acts.report_status(OFFICE, message_id, "03", "")
     await road.run()
     assert await road.state(status) == "rejected"
     assert road.told() == ["document.received", "message.rejected"]
@@ -283,7 +283,7 @@ async def test_a_notice_reaches_an_office_that_pulls_and_is_acknowledged_like_a_
     await road.run()
     [row] = await road.journal.inbox(PULLS, 0, 10)
     assert row.message.detail["event"] == "message.rejected"
-    await road.acts.acknowledge(PULLS, row.message.message_id)
+    await road.office_acts.acknowledge(PULLS, row.message.message_id)
     await road.run()
     assert await road.journal.inbox(PULLS, 0, 10) == []
     assert await road.state(row.message.message_id) == "closed"

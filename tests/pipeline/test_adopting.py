@@ -62,7 +62,7 @@ async def test_an_office_still_reports_on_what_it_received_before(road):
     await adopt(road, line(direction="in", document_id="old-2", sender=FAR, to=[OURS], axis_id="in-old"))
     received = await road.journal.find_by_axis_id(Direction.IN, "national", "in-old")
     assert await road.journal.pending_handovers(received.message_id) == []
-    await road.acts.report_status(OFFICE, received.message_id, "06", "")
+    await road.office_acts.report_status(OFFICE, received.message_id, "06", "")
     await road.run()
     assert len(road.axis.held) == 1
 

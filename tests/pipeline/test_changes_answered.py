@@ -73,7 +73,7 @@ async def refused(what, code):
 @pytest.mark.parametrize(("business", "act"), KINDS)
 async def test_the_offices_answer_travels_back_and_stands_in_both_timelines(road, business, act, code, word):
     earlier, later = await received(road, business=business)
-    answer = await road.acts.report_status(OFFICE, later, code, "Đã xem")
+    answer = await road.office_acts.report_status(OFFICE, later, code, "Đã xem")
     await road.run()
     written = road.axis.held[-1][2].decode()
     for words in (f"StatusCode>{code}<", "DocumentId>d-2<", f"OrganId>{FAR}<", "Description>Đã xem<"):
@@ -87,12 +87,12 @@ async def test_the_offices_answer_travels_back_and_stands_in_both_timelines(road
 
 async def test_agreeing_to_an_update_destroys_nothing_and_handling_goes_on(road):
     earlier, later = await received(road)
-    await road.acts.report_status(OFFICE, later, "15", "")
+    await road.office_acts.report_status(OFFICE, later, "15", "")
     for each in (earlier, later):
         message = await road.message(each)
         assert (message.purged_at, message.detail is None) == (None, False)
         assert await road.journal.contents(each)
-        await road.acts.report_status(OFFICE, each, "06", "")
+        await road.office_acts.report_status(OFFICE, each, "06", "")
         assert await recalls(road, each) == {}
     assert await road.owed(later) == [(OURS, "01"), (OURS, "06"), (OURS, "15")]
 
@@ -100,30 +100,30 @@ async def test_agreeing_to_an_update_destroys_nothing_and_handling_goes_on(road)
 async def test_a_document_that_nobody_asked_back_and_that_changes_nothing_is_not_answered(road):
     earlier, _ = await received(road)
     for code in ("15", "16"):
-        await refused(road.acts.report_status(OFFICE, earlier, code, "Không"), "recall-not-asked")
-        await refused(road.acts.report_status_once("k", OFFICE, earlier, code, "Không"), "recall-not-asked")
+        await refused(road.office_acts.report_status(OFFICE, earlier, code, "Không"), "recall-not-asked")
+        await refused(road.office_acts.report_status_once("k", OFFICE, earlier, code, "Không"), "recall-not-asked")
     assert await road.owed(earlier) == [(OURS, "01")]
 
 
 async def test_an_office_does_not_contradict_itself_but_a_refusal_may_turn(road):
     _, later = await received(road)
-    first = await road.acts.report_status(OFFICE, later, "16", "Không")
-    assert await road.acts.report_status(OFFICE, later, "16", "Không") == first
-    await refused(road.acts.report_status(OFFICE, later, "16", "Vẫn không"), "change-answered")
-    agreed = await road.acts.report_status(OFFICE, later, "15", "")
-    await refused(road.acts.report_status(OFFICE, later, "16", "Lại không"), "change-answered")
-    await refused(road.acts.report_status_once("k", OFFICE, later, "15", ""), "change-answered")
+    first = await road.office_acts.report_status(OFFICE, later, "16", "Không")
+    assert await road.office_acts.report_status(OFFICE, later, "16", "Không") == first
+    await refused(road.office_acts.report_status(OFFICE, later, "16", "Vẫn không"), "change-answered")
+    agreed = await road.office_acts.report_status(OFFICE, later, "15", "")
+    await refused(road.office_acts.report_status(OFFICE, later, "16", "Lại không"), "change-answered")
+    await refused(road.office_acts.report_status_once("k", OFFICE, later, "15", ""), "change-answered")
     assert await said(road, later) == {OURS: ("15", agreed, "")}
     assert await road.owed(later) == [(OURS, "01"), (OURS, "15"), (OURS, "16")]
 
 
 async def test_a_key_answers_once_and_each_organ_for_itself(road):
     _, later = await received(road, OURS, ALSO_OURS)
-    first = await road.acts.report_status_once("k", OFFICE, later, "15", "", OURS)
-    await road.acts.report_status(OFFICE, later, "16", "Không", ALSO_OURS)
-    assert await road.acts.report_status_once("k", OFFICE, later, "15", "", OURS) == (first[0], True)
+    first = await road.office_acts.report_status_once("k", OFFICE, later, "15", "", OURS)
+    await road.office_acts.report_status(OFFICE, later, "16", "Không", ALSO_OURS)
+    assert await road.office_acts.report_status_once("k", OFFICE, later, "15", "", OURS) == (first[0], True)
     with pytest.raises(KeyReused):
-        await road.acts.report_status_once("k", OFFICE, later, "16", "Không", OURS)
+        await road.office_acts.report_status_once("k", OFFICE, later, "16", "Không", OURS)
     assert {organ: answer for organ, (answer, _, _) in (await said(road, later)).items()} == {
         OURS: "15",
         ALSO_OURS: "16",
@@ -134,7 +134,7 @@ async def test_of_two_answers_at_once_that_contradict_each_other_one_is_refused(
     _, later = await received(road)
     words = (("15", ""), ("16", "Không"), ("15", "Được"))
     told = await asyncio.gather(
-        *(road.acts.report_status(OFFICE, later, *word) for word in words), return_exceptions=True
+        *(road.office_acts.report_status(OFFICE, later, *word) for word in words), return_exceptions=True
     )
     taken = [word[0] for word, each in zip(words, told, strict=True) if not isinstance(each, Exception)]
     assert [code for _, code in await road.owed(later) if code != "01"] == sorted(taken)
@@ -143,12 +143,12 @@ async def test_of_two_answers_at_once_that_contradict_each_other_one_is_refused(
 
 async def test_an_update_that_is_asked_back_is_answered_as_a_recall(road):
     earlier, later = await received(road)
-    await road.acts.report_status(OFFICE, later, "15", "")
+    await road.office_acts.report_status(OFFICE, later, "15", "")
     await road.receive(status_file("d-2", "13", FAR, at=road.clock()), kind=Kind.STATUS)
     before = await road.owed(later)
-    await road.acts.report_status(OFFICE, later, "15", "")  # a repeat, which must not destroy it
+    await road.office_acts.report_status(OFFICE, later, "15", "")  # a repeat, which must not destroy it
     assert (await recalls(road, later), await road.owed(later)) == ({OURS: "asked"}, before)
-    await road.acts.report_status_once("k", OFFICE, later, "15", "")
+    await road.office_acts.report_status_once("k", OFFICE, later, "15", "")
     assert await recalls(road, later) == {OURS: "agreed"}
     assert (await road.message(later)).purged_at is not None
     assert (await road.message(earlier)).purged_at is None
@@ -166,7 +166,7 @@ async def test_a_recall_that_comes_while_an_office_agrees_to_the_update_is_not_a
         return await apply(message_id, outcome, **{**more, "expect": (await road.message(later)).version})
 
     road.journal.apply = overtaken
-    await refused(road.acts.report_status(OFFICE, later, "15", ""), "asked-back")
+    await refused(road.office_acts.report_status(OFFICE, later, "15", ""), "asked-back")
     assert await recalls(road, later) == {OURS: "asked"}
     assert (await said(road, later), await road.owed(later)) == ({}, [(OURS, "01")])
 
@@ -179,7 +179,7 @@ async def test_between_two_offices_of_ours_the_answer_goes_there_and_back(road):
     later = await update(road, earlier, NEIGHBOUR)
     [_, told] = road.offices[NEIGHBOURS].got
     theirs = told.event.message_id
-    answer = await road.acts.report_status(NEIGHBOURS, theirs, "16", "Không rõ")
+    answer = await road.office_acts.report_status(NEIGHBOURS, theirs, "16", "Không rõ")
     await road.run()
     assert await said(road, theirs) == {NEIGHBOUR: ("16", answer, "Không rõ")}
     [(organ, (code, by, reason))] = (await said(road, later)).items()

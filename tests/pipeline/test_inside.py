@@ -72,9 +72,9 @@ async def test_an_office_returns_a_document_inside_and_the_sender_hears(road):
     message_id = await road.submit(PULLED)
     await road.run()
     received = await road.by_axis_id(message_id, LOCAL_AXIS)
-    await road.acts.acknowledge(PULLS, received)
+    await road.office_acts.acknowledge(PULLS, received)
     await road.later(minutes=5)
-    await road.acts.report_status(PULLS, received, "02", "không thuộc thẩm quyền")
+    await road.office_acts.report_status(PULLS, received, "02", "không thuộc thẩm quyền")
     await road.run()
     assert (await road.delivery(message_id, PULLED)).status == "02"
     assert road.told() == ["status.received"] * 2

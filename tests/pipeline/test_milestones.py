@@ -47,7 +47,7 @@ async def test_a_rejection_is_told_with_its_code(road):
 async def test_what_a_person_or_an_office_ends_is_told_too(road):
     with capture_logs() as caught:
         acknowledged = await road.receive(document_file(PULLED))
-        await road.acts.acknowledge(PULLS, acknowledged)
+        await road.office_acts.acknowledge(PULLS, acknowledged)
         stranger = await road.receive(document_file(OURS, signer="stranger"))
         await road.acts.reject(stranger, "lan", "nobody knows them")
     assert lines(caught, acknowledged)[-1] == ("info", "closed")

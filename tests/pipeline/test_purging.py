@@ -142,13 +142,13 @@ async def test_an_act_of_the_journal_purges_what_waits_in_an_inbox_and_ends_it(r
 
 async def test_a_status_that_was_reported_before_has_the_same_answer_after_and_a_new_one_none(road, purging):
     message_id = await received(road)
-    said = await road.acts.report_status(OFFICE, message_id, "06", "")
+    said = await road.office_acts.report_status(OFFICE, message_id, "06", "")
     await road.run()
     await road.acts.purge(message_id, "lan", "thu hồi")
-    assert await road.acts.report_status(OFFICE, message_id, "06", "") == said
-    assert await road.acts.report_status_once("k", OFFICE, message_id, "06", "") == (said, True)
+    assert await road.office_acts.report_status(OFFICE, message_id, "06", "") == said
+    assert await road.office_acts.report_status_once("k", OFFICE, message_id, "06", "") == (said, True)
     with pytest.raises(Refused) as caught:
-        await road.acts.report_status(OFFICE, message_id, "03", "")
+        await road.office_acts.report_status(OFFICE, message_id, "03", "")
     assert (caught.value.code, caught.value.status) == ("purged", 410)
 
 
@@ -331,7 +331,8 @@ async def test_a_restored_backup_is_purged_again_before_the_listener_answers(roa
 
     copied()
     async with app.built(settings) as gateway:
-        await gateway.acts.purge(closed, "lan", "thu hồi")
+        acts = Acts(gateway.journal, gateway.now, lambda: None, gateway.router.office_of, purged=gateway.purging.finish)
+        await acts.purge(closed, "lan", "thu hồi")
         outcome = Outcome(Entry("destroyed"), effects=(Purge(waiting, "recalled"),))
         await gateway.journal.apply(waiting, outcome, who="x")
         await gateway.purging.finish()

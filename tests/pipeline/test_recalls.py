@@ -423,7 +423,7 @@ async def test_a_status_13_of_the_sender_is_told_to_the_office_with_its_reason(r
 async def test_the_offices_answer_travels_back_and_is_kept(road, code, state):
     document = await received(road)
     await asked_back(road)
-    answer = await road.acts.report_status(OFFICE, document, code, "Đã xử lý xong")
+    answer = await road.office_acts.report_status(OFFICE, document, code, "Đã xử lý xong")
     await road.run()
     assert await recalls(road, document) == {OURS: state}
     assert (OURS, code) in await road.owed(document)
@@ -433,20 +433,20 @@ async def test_the_offices_answer_travels_back_and_is_kept(road, code, state):
 
 async def test_an_office_answers_only_what_was_asked_and_does_not_contradict_itself(road):
     document = await received(road)
-    await refused(road.acts.report_status(OFFICE, document, "15", ""), "recall-not-asked")
+    await refused(road.office_acts.report_status(OFFICE, document, "15", ""), "recall-not-asked")
     await asked_back(road)
-    await refused(road.acts.report_status(OFFICE, document, "16", " "), "reason-required", 422)
-    said = await road.acts.report_status(OFFICE, document, "15", "")
-    assert await road.acts.report_status(OFFICE, document, "15", "") == said
-    await refused(road.acts.report_status(OFFICE, document, "16", "Không"), "purged", 410)
-    await refused(road.acts.report_status(OFFICE, document, "06", ""), "purged", 410)
+    await refused(road.office_acts.report_status(OFFICE, document, "16", " "), "reason-required", 422)
+    said = await road.office_acts.report_status(OFFICE, document, "15", "")
+    assert await road.office_acts.report_status(OFFICE, document, "15", "") == said
+    await refused(road.office_acts.report_status(OFFICE, document, "16", "Không"), "purged", 410)
+    await refused(road.office_acts.report_status(OFFICE, document, "06", ""), "purged", 410)
 
 
 async def test_what_the_office_destroyed_is_gone_here_too_and_the_recall_stays_told(road):
     document = await received(road)
     status = await asked_back(road)
     contents = [ref.content for ref in await road.journal.contents(document)]
-    answer = await road.acts.report_status(OFFICE, document, "15", "Đã hủy")
+    answer = await road.office_acts.report_status(OFFICE, document, "15", "Đã hủy")
     await road.run()
     after = await road.message(document)
     assert (after.detail, after.purged_at, await road.journal.contents(document)) == (None, road.clock(), [])
@@ -476,9 +476,9 @@ async def test_an_office_is_asked_for_its_own_copy_of_what_an_operator_purged_he
     assert told.event.data["about"] == document
     assert await recalls(road, document) == {OURS: "asked"}
     for word in ("06", "03"):
-        await refused(road.acts.report_status(OFFICE, document, word, ""), "purged", 410)
-    said = await road.acts.report_status(OFFICE, document, code, "Đã xử lý")
-    assert await road.acts.report_status(OFFICE, document, code, "Đã xử lý") == said
+        await refused(road.office_acts.report_status(OFFICE, document, word, ""), "purged", 410)
+    said = await road.office_acts.report_status(OFFICE, document, code, "Đã xử lý")
+    assert await road.office_acts.report_status(OFFICE, document, code, "Đã xử lý") == said
     await road.run()
     assert await recalls(road, document) == {OURS: state}
     written = road.axis.held[-1][2].decode()
@@ -489,14 +489,14 @@ async def test_an_office_is_asked_for_its_own_copy_of_what_an_operator_purged_he
 async def test_after_a_purge_a_refusal_may_still_turn_and_a_later_recall_is_answered_anew(road):
     document = await received(road)
     await asked_back(road)
-    await road.acts.report_status_once("k-1", OFFICE, document, "16", "Không")
+    await road.office_acts.report_status_once("k-1", OFFICE, document, "16", "Không")
     await road.acts.purge(document, "lan", "hết hạn lưu")
     road.clock.advance(minutes=2)
     await asked_back(road, at=road.clock())
     assert await recalls(road, document) == {OURS: "asked"}
-    await road.acts.report_status_once("k-2", OFFICE, document, "16", "Không")
+    await road.office_acts.report_status_once("k-2", OFFICE, document, "16", "Không")
     assert await recalls(road, document) == {OURS: "declined"}
-    await road.acts.report_status_once("k-3", OFFICE, document, "15", "")
+    await road.office_acts.report_status_once("k-3", OFFICE, document, "15", "")
     assert await recalls(road, document) == {OURS: "agreed"}
 
 
@@ -504,18 +504,18 @@ async def test_a_repeated_answer_after_a_purge_does_not_speak_for_another_organ(
     document = await received(road, OURS, ALSO_OURS)
     await road.acts.purge(document, "lan", "hết hạn lưu")
     await asked_back(road, to=FAR)
-    said = await road.acts.report_status(OFFICE, document, "15", "")
+    said = await road.office_acts.report_status(OFFICE, document, "15", "")
     await road.later(hours=1)
-    assert await road.acts.report_status(OFFICE, document, "15", "") == said
+    assert await road.office_acts.report_status(OFFICE, document, "15", "") == said
     assert await recalls(road, document) == {OURS: "agreed", ALSO_OURS: "asked"}
-    await road.acts.report_status(OFFICE, document, "15", "", ALSO_OURS)
+    await road.office_acts.report_status(OFFICE, document, "15", "", ALSO_OURS)
     assert await recalls(road, document) == {OURS: "agreed", ALSO_OURS: "agreed"}
 
 
 async def test_who_gave_it_back_is_not_asked_again(road):
     document = await received(road)
     await asked_back(road)
-    await road.acts.report_status(OFFICE, document, "15", "")
+    await road.office_acts.report_status(OFFICE, document, "15", "")
     road.offices[OFFICE].got.clear()
     again = await asked_back(road, at=road.clock() + dt.timedelta(minutes=1))
     assert (await road.state(again), road.told()) == ("closed", [])
@@ -524,11 +524,11 @@ async def test_who_gave_it_back_is_not_asked_again(road):
 async def test_a_second_recall_is_refused_anew_though_in_the_same_words(road):
     document = await received(road)
     await asked_back(road)
-    first = await road.acts.report_status(OFFICE, document, "16", "Không")
+    first = await road.office_acts.report_status(OFFICE, document, "16", "Không")
     road.clock.advance(minutes=2)
     await asked_back(road, at=road.clock())
     assert await recalls(road, document) == {OURS: "asked"}
-    assert await road.acts.report_status(OFFICE, document, "16", "Không") != first
+    assert await road.office_acts.report_status(OFFICE, document, "16", "Không") != first
     assert await recalls(road, document) == {OURS: "declined"}
 
 
@@ -536,7 +536,7 @@ async def test_of_two_words_at_once_that_contradict_each_other_one_is_refused(ro
     document = await received(road)
     await asked_back(road)
     said = await asyncio.gather(
-        *(road.acts.report_status(OFFICE, document, code, "") for code in ("15", "03")), return_exceptions=True
+        *(road.office_acts.report_status(OFFICE, document, code, "") for code in ("15", "03")), return_exceptions=True
     )
     codes = [code for _, code in await road.owed(document)]
     assert codes == (["01", "15"] if isinstance(said[1], Refused) else ["01", "03", "15"])
@@ -546,9 +546,9 @@ async def test_one_organs_consent_does_not_take_the_document_from_another_of_our
     document = await road.receive(document_file(OURS, NEIGHBOUR, document_id="d-1"))
     await asked_back(road)
     await asked_back(road, to=NEIGHBOUR)
-    await road.acts.report_status(OFFICE, document, "15", "")
+    await road.office_acts.report_status(OFFICE, document, "15", "")
     assert (await road.message(document)).purged_at is None
-    await road.acts.report_status(NEIGHBOURS, document, "15", "")
+    await road.office_acts.report_status(NEIGHBOURS, document, "15", "")
     assert (await road.message(document)).purged_at == road.clock()
 
 
@@ -646,7 +646,7 @@ async def test_a_recall_by_a_document_is_told_about_the_earlier_one(road):
     assert (got["recall.asked"]["about"], got["document.received"]["concerns"]) == (document, [document])
     assert got["document.received"]["act"] == "recall"
     assert await recalls(road, document) == {OURS: "asked"}
-    await road.acts.report_status(OFFICE, document, "15", "")
+    await road.office_acts.report_status(OFFICE, document, "15", "")
     assert await recalls(road, document) == {OURS: "agreed"}
     assert await relations(road, document) == {("recall", later, document)}
 
@@ -684,7 +684,7 @@ async def test_between_two_offices_of_ours_a_recall_goes_there_and_back(road):
     theirs = road.offices[NEIGHBOURS].got[0].event.message_id
     await ask(road, document)
     assert road.told(NEIGHBOURS) == ["document.received", "recall.asked"]
-    await road.acts.report_status(NEIGHBOURS, theirs, "15", "")
+    await road.office_acts.report_status(NEIGHBOURS, theirs, "15", "")
     await road.run()
     assert await recalls(road, document) == await recalls(road, theirs) == {NEIGHBOUR: "agreed"}
 
@@ -704,8 +704,8 @@ async def test_a_broken_purge_ledger_does_not_fail_an_offices_answer_but_tells_a
     road.acts = Acts(road.journal, road.clock, lambda: None, road.acts._office_of, purged=purging.finish)
     document = await received(road)
     await asked_back(road)
-    said = await road.acts.report_status(OFFICE, document, "15", "")
+    said = await road.office_acts.report_status(OFFICE, document, "15", "")
     assert (await road.message(document)).purged_at is not None
-    assert await road.acts.report_status(OFFICE, document, "15", "") == said
+    assert await road.office_acts.report_status(OFFICE, document, "15", "") == said
     with pytest.raises(LedgerBroken):
         await road.acts.purge(document, "operator", "again")

@@ -288,7 +288,7 @@ async def test_facts_hold_no_text_a_person_wrote(road):
     status = await road.hear(message_id, "02", description="lý do rất riêng tư")
     received = await road.receive(document_file(OURS, subject="V/v rất riêng tư"))
     refused = await road.receive(document_file(OURS, subject="V/v rất riêng tư", signer=None))
-    await road.acts.report_status(OFFICE, received, "02", "vì lý do rất riêng tư")
+    await road.office_acts.report_status(OFFICE, received, "02", "vì lý do rất riêng tư")
     await road.acts.reject(await road.announce(document_file(OURS)), "lan", "rất riêng tư")
     await road.run()
     page = await road.journal.list(_everything(), None, 100)

@@ -124,7 +124,7 @@ async def test_an_office_that_does_not_take_a_document_all_day_is_told_what_it_o
     notice = rows[-1].message
     assert notice.detail["event"] == "deadline.missed"
     assert (notice.detail["about"], notice.detail["code"]) == (message_id, "arrival")
-    await road.acts.acknowledge(PULLS, message_id)
+    await road.office_acts.acknowledge(PULLS, message_id)
     await road.run()
     await look(road)
     assert await terms(road, message_id) == {"arrival": (True, True)}
@@ -139,9 +139,9 @@ async def due_soon(road, *to):
 async def test_a_status_that_ends_the_work_meets_the_answers_term(road, code):
     message_id = await due_soon(road)
     assert (await terms(road, message_id))["answer"] == (False, False)
-    await road.acts.report_status(OFFICE, message_id, "03", "")
+    await road.office_acts.report_status(OFFICE, message_id, "03", "")
     assert (await terms(road, message_id))["answer"] == (False, False)
-    await road.acts.report_status(OFFICE, message_id, code, "gửi nhầm")
+    await road.office_acts.report_status(OFFICE, message_id, code, "gửi nhầm")
     assert (await terms(road, message_id))["answer"] == (True, False)
 
 

@@ -14,6 +14,7 @@ from gateway.pipeline import detail
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.changes import Changes
 from gateway.pipeline.front_door import FrontDoor
+from gateway.pipeline.office_acts import OfficeActs
 from gateway.pipeline.recalls import Recalls
 from gateway.states import ContentRef, Delivery, Entry, Message, NewMessage, Outcome, State
 from gateway.web.keys import digest, new_key
@@ -140,7 +141,9 @@ async def open_street(folder, **limits):
         for office in (OFFICE, OTHER_OFFICE):
             keys[office] = new_key()
             await house.journal.partners.add_key(office, digest(keys[office]), "")
-        acts = Acts(house.journal, house.clock, lambda: None, house.router.office_of)
+        acts = OfficeActs(
+            Acts(house.journal, house.clock, lambda: None, house.router.office_of), house.journal, house.clock
+        )
         recalls = Recalls(house.journal, house.settings, house.clock, lambda: None)
         changes = Changes(recalls, house.door, house.journal)
         app = office_app(house.door, house.journal, house.contents, house.settings, acts, changes)

@@ -61,7 +61,7 @@ class DiskContents:
         self._newest_bytes = 0
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._segments.close)
+        await self._segments.close()
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self._folder).free
@@ -88,7 +88,7 @@ class DiskContents:
 
     async def _append(self, data: bytes) -> Content:
         with self._judged():
-            name, offset, sha256 = await asyncio.wrap_future(self._segments.append(data))
+            name, offset, sha256 = await self._segments.append(data)
         place = f"segments/{name}:{offset}"
         self._remember(place, data)
         return Content(sha256, len(data), place)

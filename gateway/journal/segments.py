@@ -5,14 +5,13 @@ A file and an fsync for each would cost more than all else that a small document
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
-import queue
 import secrets
-import threading
 import time
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 _GROUP_BYTES = 16 << 20
@@ -28,7 +27,9 @@ Kept = tuple[str, int, str]
 @dataclass(slots=True)
 class _Waiting:
     data: bytes
-    future: Future[Kept] = field(default_factory=Future)
+    future: asyncio.Future[Kept]
+    kept: Kept | None = None
+    error: OSError | None = None
 
 
 class _Segment:
@@ -70,12 +71,17 @@ class _Segment:
 
 
 class SegmentWriter:
+    """Call from one event loop only."""
+
     def __init__(self, folder: Path, segment_bytes: int) -> None:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._segment: _Segment | None = None
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._waiting: list[_Waiting] = []
+        self._writing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="segment-writer")
         self._broken: OSError | None = None
         self._closed = False
 
@@ -84,66 +90,71 @@ class SegmentWriter:
         """Of the segment that is written to; empty before the first."""
         return self._segment.name if self._segment else ""
 
-    def append(self, data: bytes) -> Future[Kept]:
-        """Durable when the future is done; it raises OSError. Call from one thread only."""
+    async def append(self, data: bytes) -> Kept:
+        """Durable on return. Raises OSError."""
         if self._closed:
             raise RuntimeError("the contents are closed")
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._write_for_ever, name="segment-writer", daemon=True)
-            self._thread.start()
-        waiting = _Waiting(data)
-        waiting.future.set_running_or_notify_cancel()
-        self._queue.put(waiting)
-        return waiting.future
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(data, loop.create_future())
+        self._waiting.append(waiting)
+        if not self._writing:
+            self._writing = True
+            self._idle.clear()
+            loop.call_later(_LINGER_SECONDS, self._begin_group, loop)
+        return await waiting.future
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._closed = True
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-
-    def _write_for_ever(self) -> None:
-        going = True
-        while going:
-            group: list[_Waiting] = []
-            waiting = self._queue.get()
-            until = time.monotonic() + _LINGER_SECONDS
-            size = 0
-            while True:
-                if waiting is None:
-                    going = False
-                    break
-                group.append(waiting)
-                size += len(waiting.data)
-                left = until - time.monotonic()
-                if size >= _GROUP_BYTES or (left <= 0 and self._queue.empty()):
-                    break
-                try:
-                    waiting = self._queue.get(timeout=max(left, 0))
-                except queue.Empty:
-                    break
-            self._write_group(group)
+        await self._idle.wait()
+        await asyncio.to_thread(self._writer.shutdown)
         if self._segment is not None:
             self._segment.close()
 
-    def _write_group(self, group: list[_Waiting]) -> None:
-        kept: list[tuple[_Waiting, Kept]] = []
+    def _begin_group(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What comes meanwhile is the next group."""
+        size = count = 0
+        while count < len(self._waiting) and size < _GROUP_BYTES:
+            size += len(self._waiting[count].data)
+            count += 1
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._writer.submit(self._write_group, loop, group)
+
+    def _end_group(self, loop: asyncio.AbstractEventLoop, group: list[_Waiting]) -> None:
         for waiting in group:
-            try:
-                kept.append((waiting, self._write(waiting.data)))
-            except OSError as exc:
-                waiting.future.set_exception(exc)
+            if waiting.future.done():
+                continue  # the one who asked was cancelled
+            if waiting.kept is not None:
+                waiting.future.set_result(waiting.kept)
+            else:
+                waiting.future.set_exception(waiting.error or RuntimeError("a content was not written"))
+        if self._waiting:
+            self._begin_group(loop)
+        else:
+            self._writing = False
+            self._idle.set()
+
+    # --- in the writer's thread -----------------------------------------------------------------------------------
+
+    def _write_group(self, loop: asyncio.AbstractEventLoop, group: list[_Waiting]) -> None:
+        try:
+            for waiting in group:
+                try:
+                    waiting.kept = self._write(waiting.data)
+                except OSError as exc:
+                    waiting.error = exc
+            self._make_durable([waiting for waiting in group if waiting.kept])
+        finally:
+            loop.call_soon_threadsafe(self._end_group, loop, group)
+
+    def _make_durable(self, written: list[_Waiting]) -> None:
         try:
             if self._broken:
                 raise self._broken
-            if kept and self._segment is not None:
+            if written and self._segment is not None:
                 self._sync(self._segment)
         except OSError as exc:
-            for waiting, _ in kept:
-                waiting.future.set_exception(exc)
-        else:
-            for waiting, place in kept:
-                waiting.future.set_result(place)
+            for waiting in written:
+                waiting.kept, waiting.error = None, exc
 
     def _write(self, data: bytes) -> Kept:
         if self._broken:

@@ -6,6 +6,7 @@ Through SQLAlchemy's connection a unit of work costs ten times as much.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Table, insert
@@ -14,9 +15,11 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
 _DIALECTS: Mapping[str, Dialect] = {
-    "sqlite": sqlite.dialect(paramstyle="named"),
+    "sqlite": sqlite.dialect(paramstyle="qmark"),  # the driver looks named ones up one by one
     "postgresql": postgresql.dialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
 }
+Parameters = Mapping[str, Any] | Sequence[Any]
+Arrange = Callable[[Mapping[str, Any]], Parameters]
 _INSERTS: Mapping[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -26,21 +29,34 @@ class Query:
     def __init__(self, statement: ClauseElement | Callable[[Callable[[Table], Any]], Any], *sets: str) -> None:
         self._statement = statement
         self._sets = sets or None
-        self._compiled: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self._compiled: dict[str, tuple[str, Mapping[str, Any], Arrange]] = {}
 
-    def bind(self, dialect: str, values: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-        """What the driver is given: the text, and `values` with the statement's own constants."""
-        text, constants = self._compiled.get(dialect) or self._compile(dialect)
-        return text, {**constants, **values} if constants else values
+    def bind(self, dialect: str, values: Mapping[str, Any]) -> tuple[str, Parameters]:
+        """What the driver is given: the text, and `values` with the statement's own constants, as the dialect wants them."""
+        text, constants, arrange = self._compiled.get(dialect) or self._compile(dialect)
+        return text, arrange({**constants, **values} if constants else values)
 
-    def _compile(self, dialect: str) -> tuple[str, Mapping[str, Any]]:
+    def _compile(self, dialect: str) -> tuple[str, Mapping[str, Any], Arrange]:
         statement = self._statement
         if not isinstance(statement, ClauseElement):
             statement = statement(_INSERTS[dialect])
         compiled = statement.compile(dialect=_DIALECTS[dialect], column_keys=self._sets)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
-        self._compiled[dialect] = str(compiled), constants
+        places: Sequence[str] | None = getattr(compiled, "positiontup", None)
+        arrange = _named if places is None else _in_order(places)
+        self._compiled[dialect] = str(compiled), constants, arrange
         return self._compiled[dialect]
+
+
+def _named(values: Mapping[str, Any]) -> Parameters:
+    return values
+
+
+def _in_order(names: Sequence[str]) -> Arrange:
+    """`itemgetter`, which gives no tuple for fewer than two."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)
 
 
 def names(table: Table, *leaving_out: str) -> tuple[str, ...]:

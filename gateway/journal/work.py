@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice, zip_longest
 from operator import itemgetter
 
+from gateway.ids import new_id
 from gateway.journal import queries
 from gateway.journal.outcomes import carry_out, insert, message_row, note
 from gateway.journal.query import Query
@@ -114,7 +114,7 @@ def announce(tx: Transaction, axis: str, born: Sequence[NewMessage], now: int) -
 
 def announced(axis: str, item: Announced, endpoint: str, start_at: dt.datetime | None = None) -> Message:
     """What a line of an axis's list makes; held where the axis took it before `start_at`."""
-    message_id = uuid.uuid4().hex
+    message_id = new_id()
     return Message(
         message_id=message_id,
         direction=Direction.IN,

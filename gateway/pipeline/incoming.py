@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +18,7 @@ from functools import partial
 from gateway.config import Settings
 from gateway.edxml.parse import EdxmlError, Parsed
 from gateway.errors import NeedsOperator, Rejection, Retryable, Unreachable
+from gateway.ids import new_id
 from gateway.journal import Journal
 from gateway.model import Content
 from gateway.pipeline import detail, refusing
@@ -188,7 +188,7 @@ class Incoming:
         """Our receipt, frozen with the bytes: a repeat is the same octets."""
         now = self._now()
         receipt = receipts.Receipt(
-            receipt_id=uuid.uuid4().hex,
+            receipt_id=new_id(),
             kind="gateway-received",
             issued_by=axis.system_id,
             addressed_to=axis.axis_system_id,

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -24,6 +23,7 @@ import structlog
 from gateway.config import Settings
 from gateway.edxml.check import check_document
 from gateway.errors import Busy, Refused, Retryable
+from gateway.ids import new_id
 from gateway.journal import Answered, Journal, NewSubmission, Reserved, Running
 from gateway.model import Attachment, Content, Direction, Document, Kind, Problem, Status
 from gateway.pipeline import detail, intake_edxml, intake_uploads, repeats, suspicion
@@ -311,7 +311,7 @@ class Intake:
     # --- the row, the answer --------------------------------------------------------------------------------------
 
     async def _enter(self, handed: _Handed) -> Submitted:
-        ids = {axis: uuid.uuid4().hex for axis in handed.roads}
+        ids = {axis: new_id() for axis in handed.roads}
         submission = next(iter(ids.values()))
         answer = {
             "submission": submission,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 
+from gateway.ids import new_id
 from gateway.model import Direction, Kind
 from gateway.states import Delivery, Message, NewMessage, State
 
@@ -19,7 +19,7 @@ def about(message: Message, event: str, now: dt.datetime, code: str = "", text: 
     return (
         NewMessage(
             Message(
-                message_id=uuid.uuid4().hex,
+                message_id=new_id(),
                 direction=Direction.IN,
                 kind=Kind.NOTICE,
                 state=State.TRUSTED,

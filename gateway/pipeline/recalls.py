@@ -11,13 +11,13 @@ import asyncio
 import datetime as dt
 import hashlib
 import json
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gateway.config import Settings
 from gateway.errors import Busy, GatewayError, Refused
+from gateway.ids import new_id
 from gateway.journal import Answered, Journal, KeyReused, NewSubmission, Running
 from gateway.model import Direction, Document, Kind, Problem, ResponseFor, Status
 from gateway.pipeline import detail, notices
@@ -171,7 +171,7 @@ class Recalls:
             raise _conflict("purged")
         document, now = detail.document_bare(earlier.detail or {}), self._now()
         message = Message(
-            message_id=uuid.uuid4().hex,
+            message_id=new_id(),
             direction=Direction.OUT,
             kind=Kind.STATUS,
             state=State.ACCEPTED,

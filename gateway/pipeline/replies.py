@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 
+from gateway.ids import new_id
 from gateway.model import Direction, Document, Kind, Organ, ResponseFor, Staff, Status
 from gateway.pipeline import detail
 from gateway.states import Delivery, Message, NewMessage, State
@@ -49,7 +49,7 @@ def status_about(
         timestamp=now,
         staff=staff,
     )
-    message_id = uuid.uuid4().hex
+    message_id = new_id()
     return NewMessage(
         Message(
             message_id=message_id,

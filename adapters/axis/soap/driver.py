@@ -35,8 +35,8 @@ from gateway.trust.wssecurity import secure
 
 _ENVELOPE_LIMIT = 1 << 20
 _LIST_LIMIT = 8 << 20
-_INLINE = 64 << 10
-"""A longer reply is verified and read in a thread, so that other calls go on."""
+_INLINE = 256 << 10
+"""A longer reply is verified and read in a thread, so that other calls go on; a shorter one takes some milliseconds."""
 
 _INLINE_BELOW = 16 << 10
 """Statuses fit, documents seldom do."""

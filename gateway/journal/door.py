@@ -62,23 +62,13 @@ def answered(tx: Transaction, office: str, key: str) -> Answered | None:
 
 
 def accept(tx: Transaction, submission: NewSubmission, now: int) -> dict[str, Any]:
-    row = tx.one(queries.SUBMISSION, {"office": submission.office, "key": submission.key})
-    if row is not None:
+    answer, key = dumps(dict(submission.answer)), {"office": submission.office, "key": submission.key}
+    if not tx.run(queries.PUT_SUBMISSION, {**key, "fingerprint": submission.fingerprint, "answer": answer}):
         # A request that outlived its reservation: whoever came after it has been answered.
-        if row[0] != submission.fingerprint:
+        first = answered(tx, **key)
+        if first is None or first.fingerprint != submission.fingerprint:
             raise KeyReused
-        first: dict[str, Any] = json.loads(row[1])
-        return first
-    answer = dumps(dict(submission.answer))
-    tx.run(
-        queries.PUT_SUBMISSION,
-        {
-            "office": submission.office,
-            "key": submission.key,
-            "fingerprint": submission.fingerprint,
-            "answer": answer,
-        },
-    )
+        return first.answer
     for new in submission.messages:
         if not insert(tx, new, f"office:{submission.office}", now):
             raise ValueError("a message handed in cannot have an axis id that is taken")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +164,9 @@ class Journal:
         """`settle`, and where the next stage is due at once, its work under a fresh lease, in the same commit."""
         now, until = self._stamp(), self._stamp(lease)
         kept, following = await self._store.write(lambda tx: work.advance(tx, mine, outcome, now, until, skip_stages))
-        if kept and (knows := known.after(mine.known, outcome)) is not None:
-            self._recent.keep(mine.message.message_id, mine.message.version + 1, knows)
-        return kept, self._recent.into(following) if following is not None else None
+        if following is not None:
+            following = replace(following, known=known.after(mine.known, outcome))
+        return kept, following
 
     async def apply(
         self, message_id: str, outcome: Outcome, *, who: str, why: str | None = None, expect: int | None = None
@@ -248,6 +249,10 @@ class Journal:
         if not listed:
             return set()
         return await self._store.read(lambda tx: lookups.unknown(tx, axis, listed))
+
+    async def unconfirmed(self, axis: str, enough: int) -> int:
+        """How many messages listed by the axis it has no confirmation of yet and is to have one soon; counted up to `enough`."""
+        return self._store.glance(lambda tx: lookups.unconfirmed(tx, axis, enough))
 
     async def rejected_but_listed(self, axis: str, listed: Sequence[str]) -> list[str]:
         """Of the axis ids `listed`, those rejected here before their bytes were taken."""

@@ -12,7 +12,8 @@ from dataclasses import replace
 from gateway.journal.outcomes import EXTRAS
 from gateway.states import ContentRef, Effect, Erase, KeepReceipt, Known, NewMessage, Outcome, Purge, Work
 
-_AT_MOST = 256
+_AT_MOST = 1024
+"""Each with some kilobytes: its recipe, or what was read of it."""
 
 
 def after(known: Known | None, outcome: Outcome) -> Known | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, or_, select
+from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, func, or_, select
 
 from gateway.journal import chain, entry_queries, partner_queries, queries, tables
 from gateway.journal.query import Query
@@ -170,6 +170,26 @@ _KNOWN = Query(
 
 def unknown(tx: Transaction, axis: str, listed: Sequence[str]) -> set[str]:
     return {axis_id for axis_id in listed if tx.one(_KNOWN, {"axis": axis, "axis_id": axis_id}) is None}
+
+
+_UNCONFIRMED = Query(
+    select(func.count()).select_from(
+        select(tables.message.c.number)
+        .where(
+            tables.message.c.direction == "in",
+            tables.message.c.axis == bindparam("axis"),
+            or_(tables.message.c.state == State.ANNOUNCED.value, tables.message.c.state == State.RECEIVED.value),
+            tables.message.c.held.is_(None),
+        )
+        .limit(bindparam("enough"))
+        .subquery()
+    )
+)
+
+
+def unconfirmed(tx: Transaction, axis: str, enough: int) -> int:
+    row = tx.one(_UNCONFIRMED, {"axis": axis, "enough": enough})
+    return int(row[0]) if row else 0
 
 
 _REJECTED_BUT_LISTED = Query(

@@ -109,6 +109,9 @@ class PartnerRecords:
     def __init__(self, store: SqliteStore, stamp_now: Callable[..., int]) -> None:
         self._store = store
         self._stamp = stamp_now
+        self._offices: dict[str, str] = {}
+        """By the digests of their keys, as read since another process last wrote."""
+        self._as_of = 0
 
     async def endpoint_failed(self, name: str, after: float | None, *, first: float, longest: float) -> dt.datetime:
         """Note a failure; the time of the next try. `first`, `longest` and `after` in seconds.
@@ -142,10 +145,17 @@ class PartnerRecords:
     async def revoke_key(self, key_id: str) -> bool:
         """False: no such key, or revoked already."""
         now = self._stamp()
-        return await self._store.write(lambda tx: revoke_key(tx, key_id, now))
+        revoked = await self._store.write(lambda tx: revoke_key(tx, key_id, now))
+        self._offices.clear()
+        return revoked
 
     async def office_of_key(self, hashed: str) -> str | None:
-        return self._store.glance(lambda tx: office_of_key(tx, hashed))
+        if (as_of := self._store.others_wrote()) != self._as_of:
+            self._offices, self._as_of = {}, as_of
+        office = self._offices.get(hashed)
+        if office is None and (office := self._store.glance(lambda tx: office_of_key(tx, hashed))) is not None:
+            self._offices[hashed] = office
+        return office
 
     async def keys(self) -> Sequence[KeyRow]:
         return await self._store.read(keys)

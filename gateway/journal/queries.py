@@ -366,7 +366,7 @@ NEEDS_FILE = Query(
 
 _of_key = (submission.c.office == _office, submission.c.key == bindparam("key"))
 SUBMISSION = Query(select(submission.c.fingerprint, submission.c.answer).where(*_of_key))
-PUT_SUBMISSION = inserting(submission)
+PUT_SUBMISSION = inserting_once(submission, key=("office", "key"))
 ANSWER_KEY = inserting_once(submission, key=("office", "key"))
 
 # --- numbers for screens and metrics ----------------------------------------------------------------------------

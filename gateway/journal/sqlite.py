@@ -136,6 +136,7 @@ class SqliteStore:
         self._writer.execute("PRAGMA busy_timeout=0").close()  # the loop comes again instead
         self._cursor = self._writer.cursor()
         self._transaction = Transaction(self._cursor)
+        self._others = 0
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="journal-commit")
         self._committer.submit(str)  # starts its thread: later there may be none to have, and units would wait for it
         self._connections: list[sqlite3.Connection] = []
@@ -177,6 +178,15 @@ class SqliteStore:
             self._glances = Transaction(connection.cursor())
         return unit(self._glances)
 
+    def others_wrote(self) -> int:
+        """A number that changes as soon as another process has written: what was read before may not hold any more."""
+        if not self._in_transaction and self._broken is None:
+            self._see_others()
+        return self._others
+
+    def _see_others(self) -> None:
+        [self._others] = self._cursor.execute("PRAGMA data_version").fetchone()
+
     async def truncate_log(self) -> bool:
         """Bring the write-ahead log into the database and empty it. False: another transaction needs it now."""
         return await asyncio.to_thread(self._truncate_log)
@@ -215,6 +225,7 @@ class SqliteStore:
             if not self._broken:
                 self._cursor.execute("BEGIN IMMEDIATE")
                 self._in_transaction = True
+                self._see_others()  # until the COMMIT nobody else can
         except Exception as exc:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             if _code(exc) == sqlite3.SQLITE_BUSY and time.monotonic() - since < _PATIENCE_SECONDS:
                 self._loop.call_later(_AGAIN_SECONDS, self._write_group, since)  # another process writes

@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 ROLE_SECONDS = 30.0
 BUSY_SECONDS = 0.2
 """After a look that found something: what came with it is being fetched meanwhile."""
+FEW = 16
+"""Listed once more they cost little; many, each with its file, cost more than a moment's wait for their confirmations."""
 PAGE = 200
 """How many waiting items an axis is asked for at once."""
 DISK_SECONDS = 5.0
@@ -122,7 +124,18 @@ class Poller:
             else:
                 await self._sign_of_life()
                 pause = min(BUSY_SECONDS if found else pause * 2, self._seconds)
+                if found > FEW:
+                    await self._mostly_confirmed(found)
             await asyncio.sleep(pause)
+
+    async def _mostly_confirmed(self, listed: int) -> None:
+        """Wait, as long as between two looks at most, until few of those listed would come again."""
+        few = max(FEW, listed // 4)
+        waits = range(int(self._seconds / BUSY_SECONDS))
+        for _ in waits:
+            if await self._journal.unconfirmed(self._name, few + 1) <= few:
+                return
+            await asyncio.sleep(BUSY_SECONDS)
 
     async def _silent(self, error: Retryable) -> None:
         """The axis is away, and messages need not find it out one by one. We go on asking: whoever waits for it hears."""
@@ -141,8 +154,8 @@ class Poller:
             await self._journal.partners.endpoint_ok(f"axis:{self._name}")
             self._nudge()
 
-    async def once(self) -> bool:
-        """One page. True: there was something, so look again at once."""
+    async def once(self) -> int:
+        """One page. How many items were on it: where there was something, look again soon."""
         asked_at = self._journal.now()
         items = await self._axis.driver.pending(PAGE, self._after)
         new = await self._arrivals.enter(items)
@@ -156,7 +169,7 @@ class Poller:
             self._nudge()
         # An axis may list fewer than asked for: only an empty page is the end. What is new may be urgent: from the front.
         self._after = items[-1].axis_id if items and not new else None
-        return bool(items)
+        return len(items)
 
     async def _confirm_again(self, listed: list[str], asked_at: dt.datetime) -> None:
         """Items listed although confirmed: our confirmation was lost there. The same receipts again, byte for byte.

@@ -63,11 +63,11 @@ async def test_a_lapsed_lease_brings_nothing(journal, clock):
     assert work.known is None
 
 
-async def test_no_more_is_remembered_than_some_hundreds(journal):
-    for _ in range(300):
+async def test_no_more_is_remembered_than_a_thousand(journal):
+    for _ in range(1100):
         await accepted_packed(journal)
-    works = await journal.claim("node-1", 300, LEASE)
-    assert sum(work.known is not None for work in works) == 256
+    works = await journal.claim("node-1", 1100, LEASE)
+    assert sum(work.known is not None for work in works) == 1024
 
 
 @pytest.mark.parametrize("reads", ["contents_of", "extra_of"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.journal import MessageFilter, twin_key
+from gateway.journal import Journal, MessageFilter, twin_key
 from gateway.model import Attachment, Content, Direction, Kind, ProofGrade
 from gateway.ports import Announced
 from gateway.states import (
@@ -457,6 +457,17 @@ async def test_a_key_opens_its_office_until_it_is_revoked(journal, clock):
     assert await journal.partners.office_of_key("digest") is None
     [row] = await journal.partners.keys()
     assert (row.key_id, row.office, row.label, row.revoked_at) == (key_id, "so-a", "máy chủ 1", clock())
+
+
+async def test_a_key_that_another_process_revokes_opens_nothing_from_then_on(journal, clock, tmp_path):
+    key_id = await journal.partners.add_key("so-a", "digest", "máy chủ 1")
+    assert await journal.partners.office_of_key("digest") == "so-a"
+    other = await Journal.open(tmp_path / "journal.db", now=clock)
+    try:
+        assert await other.partners.revoke_key(key_id)
+    finally:
+        await other.close()
+    assert await journal.partners.office_of_key("digest") is None
 
 
 async def test_figures_count_what_waits_what_is_held_and_what_is_owed(journal, clock):

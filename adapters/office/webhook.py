@@ -100,6 +100,7 @@ class WebhookOffice:
         self._given = context.secrets
         self._now: Callable[[], dt.datetime] = context.now
         self._session: aiohttp.ClientSession | None = None
+        self._secrets: dict[str, tuple[tuple[int, ...] | None, bytes]] = {}
 
     async def hand_over(self, handover: Handover) -> None:
         """Post the event; 2xx means that the office has it for good."""
@@ -107,7 +108,7 @@ class WebhookOffice:
         body = _body(event, handover.organs)
         webhook_id = f"{event.message_id}_{event.type.replace('.', '-')}"  # a full stop would blur what is signed
         timestamp = int(self._now().timestamp())
-        secrets = [_secret(name, self._given) for name in _secret_names(self._options)]
+        secrets = [self._secret(name) for name in _secret_names(self._options)]
         headers = {
             "content-type": "application/json",
             "webhook-id": webhook_id,
@@ -133,6 +134,14 @@ class WebhookOffice:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    def _secret(self, name: str) -> bytes:
+        """A file is read again as soon as it is another one, so that a roll needs no restart."""
+        stamp = _stamp(name)
+        kept = self._secrets.get(name)
+        if stamp is None or kept is None or kept[0] != stamp:
+            kept = self._secrets[name] = stamp, _secret(name, self._given)
+        return kept[1]
 
     def _pool(self) -> aiohttp.ClientSession:
         # Made on first use: it belongs to the running loop, and `connect` may be called outside of one.
@@ -196,10 +205,19 @@ def _secret_names(options: WebhookOptions) -> tuple[str, ...]:
     return (*(str(path) for path in options.secret_files), *(f"${name}" for name in options.secret_env))
 
 
+def _stamp(name: str) -> tuple[int, ...] | None:
+    """What tells a file from the one that was there before; None where that cannot be told."""
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
 def _secret(name: str, given: Mapping[str, str]) -> bytes:
     """The octets behind the name of a file or, led by `$`, of an environment variable.
 
-    Read anew for each post, so that a roll needs no restart. Raises `NeedsOperator`, and never tells the value.
+    Raises `NeedsOperator`, and never tells the value.
     """
     try:
         text = given.get(name.removeprefix("$")) or (

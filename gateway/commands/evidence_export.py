@@ -190,7 +190,7 @@ async def _edxml(work: _Export, message: Message, name: str) -> EdxmlFile | None
         recipe = (await work.journal.extra(message.message_id)).get("recipe")
         if recipe is None:
             return None
-        chunks = chunks_of(Packed.from_json(recipe).pieces, work.contents)
+        chunks = chunks_of(Packed.of(recipe).pieces, work.contents)
     else:
         refs = await work.journal.contents(message.message_id)
         content = next((ref.content for ref in refs if ref.role == "edxml"), None)

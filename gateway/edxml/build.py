@@ -20,9 +20,10 @@ from gateway.edxml.recipe import (
     Literal,
     Piece,
     base64_chunks,
+    recipe_from,
     recipe_from_json,
     recipe_size,
-    recipe_to_json,
+    recipe_table,
 )
 from gateway.model import Attachment, Business, Document, Organ, ResponseFor, Staff, Status, TraceHeader
 from schemas import EDXML_NAMESPACE
@@ -38,9 +39,10 @@ __all__ = [
     "document_header",
     "pack_document",
     "pack_status",
+    "recipe_from",
     "recipe_from_json",
     "recipe_size",
-    "recipe_to_json",
+    "recipe_table",
     "status_header",
 ]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pybase64
 
@@ -31,19 +32,24 @@ def recipe_size(pieces: Sequence[Piece]) -> int:
     return sum(len(p.data) if isinstance(p, Literal) else (p.content.size + 2) // 3 * 4 for p in pieces)
 
 
-def recipe_to_json(pieces: Sequence[Piece]) -> str:
-    return json.dumps(
-        [
-            {"literal": pybase64.b64encode_as_string(p.data)}
-            if isinstance(p, Literal)
-            else {"content": asdict(p.content)}
-            for p in pieces
-        ],
-        separators=(",", ":"),
+def recipe_table(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    """As it is kept, ready for JSON."""
+    return [
+        {"text": p.data.decode()}
+        if isinstance(p, Literal)
+        else {"content": [p.content.sha256, p.content.size, p.content.place]}
+        for p in pieces
+    ]
+
+
+def recipe_from(table: Sequence[Mapping[str, Any]]) -> tuple[Piece, ...]:
+    return tuple(
+        Literal(item["text"].encode()) if "text" in item else Encoded(Content(*item["content"])) for item in table
     )
 
 
 def recipe_from_json(text: str) -> tuple[Piece, ...]:
+    """As it was kept at first: literals in base64, contents by name."""
     return tuple(
         Literal(pybase64.b64decode(item["literal"], validate=True))
         if "literal" in item

@@ -17,10 +17,12 @@ from gateway.journal.entry_queries import CHAIN_HEAD, MOVE_HEAD, NEW_ENTRY
 from gateway.journal.sqlite import Transaction
 from gateway.states import Entry
 
+_write = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+
 
 def canonical(value: Mapping[str, Any]) -> bytes:
     """JSON with sorted keys, no spaces, UTF-8: what is hashed and signed."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return _write(value).encode()
 
 
 def entry_digest(

@@ -35,8 +35,7 @@ def maybe_time(stamped: int | None) -> dt.datetime | None:
     return None if stamped is None else time(stamped)
 
 
-def dumps(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+dumps: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def for_column(name: str, value: object) -> object:

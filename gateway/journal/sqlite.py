@@ -240,7 +240,12 @@ class SqliteStore:
         elif any(waiting.lengthy for waiting in group):
             self._committer.submit(lambda: self._commit(group, self._run(group)))
         else:
-            self._committer.submit(self._commit, group, self._run(group))
+            before = self._writer.total_changes
+            failed_by = self._run(group)
+            if failed_by is None and self._writer.total_changes == before and not self._transaction.told:
+                self._commit(group, None)  # nothing to write: it does not wait for the disk
+            else:
+                self._committer.submit(self._commit, group, failed_by)
 
     def _run(self, group: list[_Waiting]) -> Exception | None:
         """What the whole group fails by, if it does."""

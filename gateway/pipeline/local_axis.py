@@ -104,4 +104,4 @@ class LocalAxis:
         """Nothing is open."""
 
     async def _packed(self, message_id: str) -> Packed:
-        return Packed.from_json((await self._journal.extra(message_id))["recipe"])
+        return Packed.of((await self._journal.extra(message_id))["recipe"])

@@ -45,17 +45,17 @@ class Packed:
     """(content id, SHA-256 of the raw bytes)"""
     to: tuple[str, ...]
 
-    def to_json(self) -> str:
-        return json.dumps(
-            {"pieces": build.recipe_to_json(self.pieces), "attachments": self.attachments, "to": self.to},
-            separators=(",", ":"),
-        )
+    def table(self) -> dict[str, Any]:
+        """As the journal keeps it, ready for JSON."""
+        return {"pieces": build.recipe_table(self.pieces), "attachments": self.attachments, "to": self.to}
 
     @classmethod
-    def from_json(cls, text: str) -> Packed:
-        table = json.loads(text)
+    def of(cls, kept: Any) -> Packed:
+        """From what the journal keeps: a table, or the JSON text that was kept at first."""
+        table = json.loads(kept) if isinstance(kept, str) else kept
+        pieces = table["pieces"]
         return cls(
-            build.recipe_from_json(table["pieces"]),
+            build.recipe_from_json(pieces) if isinstance(pieces, str) else build.recipe_from(pieces),
             tuple((cid, sha256) for cid, sha256 in table["attachments"]),
             tuple(table["to"]),
         )
@@ -108,7 +108,7 @@ class Outgoing:
             state=State.PACKED,
             due_in=NOW,
             changes={
-                "recipe": packed.to_json(),
+                "recipe": packed.table(),
                 "size": size,
                 "sha256": sha256,
                 "endpoint": f"axis:{message.axis}",
@@ -125,7 +125,7 @@ class Outgoing:
     async def send(self, work: Work) -> Outcome:
         message = work.message
         axis = self._partners.axis(message.axis)
-        packed = Packed.from_json((await self._journal.extra_of(work))["recipe"])
+        packed = Packed.of((await self._journal.extra_of(work))["recipe"])
         parcel = parcel_of(message, packed, self._contents)
         late = message.state is State.EXPIRED
         if late or self._late(message):

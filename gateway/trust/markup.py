@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from base64 import b64decode, b64encode
 from collections.abc import Sequence
 
+import pybase64
 from lxml import etree
 
 from gateway.trust.errors import SignatureInvalid
@@ -94,7 +94,7 @@ def repeated_ids(root: Element) -> bool:
 def octets(element: Element) -> bytes:
     """Base64 content, decoded. Line breaks are allowed; anything else, or nothing, is `SignatureInvalid("form")`."""
     try:
-        found = b64decode("".join((element.text or "").split()), validate=True)
+        found = pybase64.b64decode("".join((element.text or "").split()), validate=True)
     except (binascii.Error, ValueError):
         found = b""
     if not found:
@@ -103,7 +103,7 @@ def octets(element: Element) -> bytes:
 
 
 def base64(data: bytes) -> str:
-    return b64encode(data).decode("ascii")
+    return pybase64.b64encode_as_string(data)
 
 
 def sha256(data: bytes) -> bytes:

@@ -40,7 +40,7 @@ async def test_a_repeat_gets_the_same_receipt_bytes_and_makes_no_second_message(
     message_id = await road.submit(NEIGHBOUR)
     await road.run()
     message = await road.message(message_id)
-    packed = Packed.from_json((await road.journal.extra(message_id))["recipe"])
+    packed = Packed.of((await road.journal.extra(message_id))["recipe"])
     local = road.partners.axes[LOCAL_AXIS].driver
     road.clock.advance(hours=5)
     again = await local.send(parcel_of(message, packed, road.contents))

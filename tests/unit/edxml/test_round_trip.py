@@ -1,5 +1,7 @@
+import base64
 import dataclasses
 import datetime as dt
+import json
 
 import pytest
 from lxml import etree
@@ -99,9 +101,22 @@ def test_the_envelope_is_the_files_own_bytes_without_its_attachments():
 
 async def test_a_recipe_survives_storage_and_says_its_size():
     pieces = build.pack_document(full_document(), sign=lambda _: SIGNATURE)
-    again = build.recipe_from_json(build.recipe_to_json(pieces))
+    again = build.recipe_from(json.loads(json.dumps(build.recipe_table(pieces))))
     assert again == pieces
     assert build.recipe_size(again) == len(written(pieces))
+
+
+def test_a_recipe_is_still_read_in_the_form_it_was_kept_in_at_first():
+    pieces = build.pack_document(full_document(), sign=lambda _: SIGNATURE)
+    first = json.dumps(
+        [
+            {"literal": base64.b64encode(piece.data).decode()}
+            if isinstance(piece, build.Literal)
+            else {"content": dataclasses.asdict(piece.content)}
+            for piece in pieces
+        ]
+    )
+    assert build.recipe_from_json(first) == pieces
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 1000])

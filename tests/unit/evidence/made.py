@@ -110,7 +110,7 @@ async def send(journal, contents, clock, message_id, us, axis, files=None, looke
     data = b"".join([chunk async for chunk in chunks_of(packed.pieces, contents)])
     size, sha256 = len(data), hashlib.sha256(data).hexdigest()
     await accepted(journal, message_id=message_id, document_id=f"doc-{message_id}", sender=SENDER)
-    frozen = {"recipe": packed.to_json(), "size": size, "sha256": sha256}
+    frozen = {"recipe": packed.table(), "size": size, "sha256": sha256}
     frozen |= {"detail": dict(looked.more)} if looked else {}
     entry = Entry("packed", {"size": size, "sha256": sha256, **(looked.facts if looked else {})})
     await journal.apply(message_id, Outcome(entry, state=State.PACKED, changes=frozen), who="node-1")

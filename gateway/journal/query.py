@@ -36,6 +36,9 @@ class Query:
         text, constants, arrange = self._compiled.get(dialect) or self._compile(dialect)
         return text, arrange({**constants, **values} if constants else values)
 
+    def text(self, dialect: str) -> str:
+        return (self._compiled.get(dialect) or self._compile(dialect))[0]
+
     def _compile(self, dialect: str) -> tuple[str, Mapping[str, Any], Arrange]:
         statement = self._statement
         if not isinstance(statement, ClauseElement):

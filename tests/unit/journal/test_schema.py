@@ -59,10 +59,9 @@ def test_every_statement_compiles_for_both_databases_and_is_valid_on_sqlite(tmp_
     every["set_columns"] = queries.set_columns(tuple(sorted(queries.CHANGEABLE)))
     assert len(every) > 60
     for name, query in every.items():
-        assert query.bind("postgresql", {})[0], name
-        sql, constants = query.bind("sqlite", {})
-        names = {bind.removeprefix(":") for bind in sa.text(sql)._bindparams}
-        connection.execute(f"EXPLAIN {sql}", {**dict.fromkeys(names), **constants}).close()
+        assert query.text("postgresql"), name
+        sql = query.text("sqlite")
+        connection.execute(f"EXPLAIN {sql}", [None] * sql.count("?")).close()
     connection.close()
 
 

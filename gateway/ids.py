@@ -6,7 +6,7 @@ each index for each message.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 
 _MICROSECOND = 1_000
@@ -14,4 +14,4 @@ _MICROSECOND = 1_000
 
 def new_id() -> str:
     """56 bits of microseconds since 1970, then 72 random ones."""
-    return f"{time.time_ns() // _MICROSECOND:014x}{secrets.token_hex(9)}"
+    return f"{time.time_ns() // _MICROSECOND:014x}{os.urandom(9).hex()}"

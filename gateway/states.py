@@ -37,8 +37,10 @@ class State(StrEnum):
 
     @property
     def final(self) -> bool:
-        return self in {State.CLOSED, State.REJECTED, State.EXPIRED}
+        return self in _FINAL
 
+
+_FINAL = frozenset({State.CLOSED, State.REJECTED, State.EXPIRED})
 
 WITHHELD = "secret-"
 """How the reasons begin for which a message is held from everybody. Held for any other, what an office may have already
@@ -67,19 +69,23 @@ class Stage(StrEnum):
     TELL_OFFICE = "tell_office"
 
 
+_STAGES: Mapping[State, Stage] = {
+    State.ACCEPTED: Stage.PACK,
+    State.PACKED: Stage.SEND,
+    State.EXPIRED: Stage.SEND,  # only when a person asked to resend it: an expired message is not due by itself
+    State.SENT: Stage.CHASE,
+    State.ANNOUNCED: Stage.FETCH,
+    State.RECEIVED: Stage.CONFIRM,
+    State.CONFIRMED: Stage.EXAMINE,
+    State.TRUSTED: Stage.HAND_OVER,
+}
+
+
 def stage_for(state: State, kind: Kind) -> Stage | None:
     """The stage that takes a message on from here, or None where nothing is left to do."""
-    if state is State.TRUSTED:
-        return Stage.TELL_OFFICE if kind is Kind.NOTICE else Stage.HAND_OVER
-    return {
-        State.ACCEPTED: Stage.PACK,
-        State.PACKED: Stage.SEND,
-        State.EXPIRED: Stage.SEND,  # only when a person asked to resend it: an expired message is not due by itself
-        State.SENT: Stage.CHASE,
-        State.ANNOUNCED: Stage.FETCH,
-        State.RECEIVED: Stage.CONFIRM,
-        State.CONFIRMED: Stage.EXAMINE,
-    }.get(state)
+    if state is State.TRUSTED and kind is Kind.NOTICE:
+        return Stage.TELL_OFFICE
+    return _STAGES.get(state)
 
 
 NEXT: Mapping[State, frozenset[State]] = {

@@ -30,7 +30,7 @@ from gateway.ports import Chunks
 _MIB = 1 << 20
 _PIECE = 256 << 10
 _ABANDONED = 24 * 3600
-_NEWEST_BYTES = 8 * _MIB
+_NEWEST_BYTES = 32 * _MIB
 """Of small contents kept in memory: the stages that follow read them again."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -143,12 +143,13 @@ class DiskContents:
 
     async def open(self, content: Content, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Raises `NeedsOperator("content-missing")` where the disk holds less than was stored."""
+        if (newest := self._newest.get(content.place)) is not None:
+            if piece := newest[start:end] if start or end is not None else newest:
+                yield piece
+            return
         path, offset = self._locate(content.place)
         position, end = offset + start, offset + (content.size if end is None else min(end, content.size))
         if position >= end:
-            return
-        if (newest := self._newest.get(content.place)) is not None:
-            yield newest[position - offset : end - offset]
             return
         try:
             # What is small was most likely written a moment ago: reading it costs less than a thread's hop.

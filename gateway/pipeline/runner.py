@@ -145,11 +145,11 @@ class Runner:
             self._fatal = self._fatal or error
 
     async def _rest(self) -> None:
+        alarm = asyncio.get_running_loop().call_later(self._settings.runner.idle_seconds, self._nudged.set)
         try:
-            async with asyncio.timeout(self._settings.runner.idle_seconds):
-                await self._nudged.wait()
-        except TimeoutError:
-            return
+            await self._nudged.wait()
+        finally:
+            alarm.cancel()
 
     async def _renew(self, lease: dt.timedelta) -> None:
         """Keep the lease of long transfers: a call that hangs is ended by its own time-outs, not by us."""

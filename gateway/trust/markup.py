@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 
 import pybase64
@@ -17,6 +18,8 @@ DS = "http://www.w3.org/2000/09/xmldsig#"
 EXC_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 
 MIB = 1024 * 1024
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def parse(data: bytes, *, limit: int = 16 * MIB) -> Element:
@@ -124,6 +127,5 @@ def attribute(value: str) -> str:
 
 
 def _printable(value: str) -> None:
-    for char in value:
-        if (char < " " and char not in "\t\n\r") or "\ud800" <= char <= "\udfff" or char in "\ufffe\uffff":
-            raise ValueError(f"U+{ord(char):04X} cannot stand in XML")
+    if found := _UNPRINTABLE.search(value):
+        raise ValueError(f"U+{ord(found[0]):04X} cannot stand in XML")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from gateway.edxml.findings import EdxmlError
 
 
@@ -22,22 +20,28 @@ class Node:
     def text(self) -> str:
         return "".join(self.pieces).strip()
 
-    def all(self, *names: str) -> Iterator[Node]:
-        return (child for child in self.children if child.name in names)
+    def all(self, *names: str) -> list[Node]:
+        return [child for child in self.children if child.name in names]
 
     def child(self, *names: str) -> Node | None:
-        return next(self.all(*names), None)
+        for child in self.children:
+            if child.name in names:
+                return child
+        return None
 
     def value(self, *names: str) -> str:
         """The text of the first child of one of these names that has any."""
-        return next((text for child in self.all(*names) if (text := child.text)), "")
+        for child in self.children:
+            if child.name in names and (text := child.text):
+                return text
+        return ""
 
     def only(self, *names: str) -> Node | None:
         """As `child`, where a second one would leave open which of them is meant, and which was signed.
 
         Raises `EdxmlError("repeated")`.
         """
-        found = list(self.all(*names))
+        found = self.all(*names)
         if len(found) > 1:
             raise EdxmlError("repeated", f"{found[1].name} stands twice", self.name)
         return found[0] if found else None

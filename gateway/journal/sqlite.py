@@ -100,6 +100,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA query_only=ON").close()
     else:
         connection.execute("PRAGMA cache_size=-32768").close()
+        # Else what a savepoint may have to undo goes to a temporary file of its own, transaction after transaction.
+        connection.execute("PRAGMA temp_store=MEMORY").close()
+        connection.execute("PRAGMA wal_autocheckpoint=4000").close()
         # What is erased must be gone from the file too; Debian builds SQLite so, others do not.
         connection.execute("PRAGMA secure_delete=ON").close()
     return connection

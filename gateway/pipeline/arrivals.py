@@ -18,7 +18,7 @@ from gateway.pipeline.partners import AxisPartner
 from gateway.ports import Announced
 from gateway.states import Message, NewMessage, Outcome
 
-AT_ONCE = 32
+AT_ONCE = 24
 """Files taken side by side: they share the waits for the disk."""
 
 

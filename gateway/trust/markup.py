@@ -55,7 +55,7 @@ def canonical(element: Element, prefixes: Sequence[str] = ()) -> bytes:
 
 def only(parent: Element, tag: str) -> Element:
     """The one child with this tag, or `SignatureInvalid("form")`."""
-    found = parent.findall(tag)
+    found = list(parent.iterchildren(tag))
     if len(found) != 1:
         raise SignatureInvalid("form", f"expected one {name(tag)} in {name(parent.tag)}, found {len(found)}")
     return found[0]

@@ -21,6 +21,9 @@ from gateway.errors import Misconfigured
 
 log = structlog.get_logger(__name__)
 
+COLLECT_AFTER = (10_000, 20, 50)
+"""New objects before the collector looks at them: a look takes some milliseconds."""
+
 
 def serve(
     config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")] = Path("lienthong.toml"),
@@ -33,8 +36,6 @@ def serve(
     ]:
         raise Misconfigured(problems)
     logs.configure(settings.log_level, sys.stderr)
-    # What start-up made lives as long as the process: the collector need not look at it again and again.
-    gc.freeze()
     uvloop.run(_serve(settings))
 
 
@@ -43,6 +44,10 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(settings) as gateway:
+        # What start-up made lives as long as the process: the collector need not look at it again and again. And a
+        # message makes a thousand objects that die by themselves: seldom looked for, the few cycles among them cost little.
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
         log.info("serving", office_api=gateway.office_url, operators=gateway.operators_url, node=settings.node)
         stopping = asyncio.create_task(stop.wait())
         ended = asyncio.create_task(gateway.ended())

@@ -13,11 +13,12 @@ from gateway.pipeline.changes import Changes
 from gateway.ports import Asked, Submitted, Upload
 from gateway.states import Act
 from gateway.web import answers, problems
+from gateway.web.forms import Submission
 from gateway.web.keys import KEY as KEY_DIGEST
 from gateway.web.keys import OFFICE
 from gateway.web.routes import MULTIPART, Parameter, Route, json_answer
 from gateway.web.shown import Shown
-from gateway.web.uploads import Submission, idempotency_key, json_object, media_type
+from gateway.web.uploads import idempotency_key, json_object, media_type
 
 KEY = Parameter(
     "Idempotency-Key",

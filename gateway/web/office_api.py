@@ -24,12 +24,13 @@ from gateway.ports import Contents, Door, Submitted
 from gateway.states import Message, State
 from gateway.web import answers, cursors, openapi, problems
 from gateway.web.changes import ChangeRoutes
+from gateway.web.forms import Submission
 from gateway.web.inbox import Inbox
 from gateway.web.keys import KEY, OFFICE, Keys, authenticated
 from gateway.web.office_soap import OfficeSoap
 from gateway.web.rates import Rates
 from gateway.web.routes import MULTIPART, PAGING, Parameter, Route, json_answer
-from gateway.web.uploads import Submission, body, idempotency_key, media_type
+from gateway.web.uploads import body, idempotency_key, media_type
 
 T = TypeVar("T")
 

@@ -10,6 +10,7 @@ refusal is a fault with the problem details of the office API. HTTP has 500 for 
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
@@ -30,7 +31,17 @@ from gateway.web.inbox import Inbox
 from gateway.web.keys import Keys, bearer
 from gateway.web.soap_messages import with_facts
 from gateway.web.soap_xml import Call, Envelope, write, write_fault
-from gateway.web.uploads import body, idempotency_key, malformed, media_type, part_bytes, well_formed
+from gateway.web.uploads import (
+    CHUNK_BYTES,
+    IDLE_SECONDS,
+    PLAIN_ENCODINGS,
+    body,
+    idempotency_key,
+    in_time,
+    malformed,
+    media_type,
+    well_formed,
+)
 
 PATH, XSD_PATH = "/soap/v1", "/soap/office.xsd"
 INLINE_BYTES = 6 << 20
@@ -209,7 +220,7 @@ async def _first(request: web.Request, limit: int) -> tuple[bytes, MultipartRead
         raise malformed("multipart-broken")
     if part.headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _ENVELOPES:
         raise malformed("soap-body")
-    return b"".join([chunk async for chunk in part_bytes(part, limit=limit)]), reader
+    return b"".join([chunk async for chunk in _part_bytes(part, limit=limit)]), reader
 
 
 async def _uploads(
@@ -227,9 +238,9 @@ async def _uploads(
         if _bare(part.headers.get("Content-ID", "")) != _bare(file.get("cid", "")):
             field = f"file[{index}].cid"
             raise Refused([Problem(field, "attachment-order", "the parts do not come in the order of the files")])
-        yield Upload(name, part.headers.get("Content-Type", ""), part_bytes(part))
+        yield Upload(name, part.headers.get("Content-Type", ""), _part_bytes(part))
     if (part := await _next(parts)) is not None:
-        yield Upload("", "", part_bytes(part))
+        yield Upload("", "", _part_bytes(part))
 
 
 async def _next(parts: MultipartReader | None) -> BodyPartReader | None:
@@ -240,6 +251,24 @@ async def _next(parts: MultipartReader | None) -> BodyPartReader | None:
     if part is not None and not isinstance(part, BodyPartReader):
         raise malformed("multipart-broken")
     return part
+
+
+async def _part_bytes(part: BodyPartReader, *, limit: int | None = None) -> Chunks:
+    """The bytes of one part as they come. Raises `Refused`: encoded, broken, or past `limit` bytes."""
+    if part.headers.get("Content-Transfer-Encoding", "").lower() not in PLAIN_ENCODINGS:
+        raise Refused([], code="part-encoded", status=415)
+    size = 0
+    while True:
+        with well_formed(), in_time():
+            async with asyncio.timeout(IDLE_SECONDS):
+                chunk = await part.read_chunk(CHUNK_BYTES)
+        if not chunk:
+            return
+        size += len(chunk)
+        if limit is not None and size > limit:
+            problem = Problem("", "too-many-bytes", f"more than {limit} bytes", {"limit": str(limit)})
+            raise Refused([problem], code="too-large", status=413)
+        yield chunk
 
 
 async def _whole(data: bytes) -> Chunks:

@@ -287,7 +287,7 @@ async def test_one_key_may_not_take_all_the_room_for_uploads(tmp_path):
         await problem(refused, 429, "too-many-uploads")
         assert (await street.theirs.submit(record(**{"from": NEIGHBOUR}))).status == 202
         gate.set()
-        await problem(await first, 400, "record-first")
+        await problem(await first, 400, "multipart-broken")
         assert (await street.ours.submit(record(), key="k2")).status == 202
 
 

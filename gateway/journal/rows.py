@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
+from pydantic_core import to_json
+
 from gateway.journal.chain import Head
 from gateway.journal.queries import MESSAGE_COLUMNS, STANDING_COLUMNS
 from gateway.model import Attachment, Content, Direction, Kind, ProofGrade
@@ -35,7 +37,8 @@ def maybe_time(stamped: int | None) -> dt.datetime | None:
     return None if stamped is None else time(stamped)
 
 
-dumps: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+def dumps(value: object) -> str:
+    return to_json(value).decode()
 
 
 def for_column(name: str, value: object) -> object:

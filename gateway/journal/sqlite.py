@@ -1,8 +1,9 @@
 """The journal on SQLite: waiting units of work share a commit; and a small pool of readers.
 
-A unit of work is a plain function from a `Transaction` to a result; it never awaits. Each runs in a savepoint of its
-own, so one that fails undoes only itself; the COMMIT is shared, and with `synchronous=FULL` it is on the disk when
-the caller hears the result. Where the COMMIT fails, or what must come before it, the transaction is undone and every unit of
+A unit of work is a plain function from a `Transaction` to a result; it never awaits and changes nothing else, for it may
+be run twice: where one of a group fails, the group is undone and run again, each in a savepoint of its own, so that
+the one undoes only itself. The COMMIT is shared, and with `synchronous=FULL` it is on the disk when the caller hears the
+result. Where the COMMIT fails, or what must come before it, the transaction is undone and every unit of
 its group fails. Units run on the event loop: in a thread each of their statements would have to win the interpreter
 back from it. Only the COMMIT, which waits for the disk, has a thread, and beside it whatever group holds a lengthy
 unit. After an I/O error, or when a transaction cannot be undone, nobody knows what the disk holds, so nothing more is
@@ -253,11 +254,26 @@ class SqliteStore:
     def _run(self, group: list[_Waiting]) -> Exception | None:
         """What the whole group fails by, if it does."""
         try:
-            for waiting in group:
-                self._run_unit(waiting)
+            if not self._run_together(group):
+                self._cursor.execute("ROLLBACK")
+                self._transaction.told.clear()
+                self._cursor.execute("BEGIN IMMEDIATE")
+                for waiting in group:
+                    self._run_apart(waiting)
         except Exception as exc:  # noqa: BLE001 - as above
             return exc
         return None
+
+    def _run_together(self, group: list[_Waiting]) -> bool:
+        """False: one of them failed, and nothing of the group may stay. They seldom do, and a savepoint copies each page."""
+        for waiting in group:
+            try:
+                waiting.result = waiting.unit(self._transaction)
+            except Exception as exc:
+                if _undid_all(exc):
+                    raise
+                return False
+        return True
 
     def _commit(self, group: list[_Waiting], failed: Exception | None) -> None:
         """In the committing thread: the only part that waits for the disk."""
@@ -284,15 +300,16 @@ class SqliteStore:
             self._writing = False
             self._idle.set()
 
-    def _run_unit(self, waiting: _Waiting) -> None:
+    def _run_apart(self, waiting: _Waiting) -> None:
+        """In a savepoint, so that it undoes only itself where it fails."""
         cursor, told = self._cursor, self._transaction.told
         before = len(told)
         cursor.execute("SAVEPOINT unit")
         try:
             waiting.result = waiting.unit(self._transaction)
         except Exception as exc:
-            if isinstance(exc, sqlite3.OperationalError) and exc.sqlite_errorcode != sqlite3.SQLITE_ERROR:
-                raise  # full disk, I/O error, no memory: SQLite may have undone the whole transaction
+            if _undid_all(exc):
+                raise
             cursor.execute("ROLLBACK TO unit")
             del told[before:]
             waiting.error = exc
@@ -328,6 +345,11 @@ class SqliteStore:
 def _code(exc: Exception) -> int:
     """SQLite's primary result code; 0 for what is not of SQLite."""
     return getattr(exc, "sqlite_errorcode", 0) & 0xFF
+
+
+def _undid_all(exc: Exception) -> bool:
+    """Full disk, I/O error, no memory: SQLite may have undone the whole transaction."""
+    return isinstance(exc, sqlite3.OperationalError) and exc.sqlite_errorcode != sqlite3.SQLITE_ERROR
 
 
 def _fail(group: list[_Waiting], error: BaseException) -> None:

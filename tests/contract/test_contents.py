@@ -119,9 +119,9 @@ async def test_contents_that_lost_their_end_are_reported_missing(contents, size,
     await later.close()
 
 
-async def test_of_the_newest_no_more_is_kept_in_memory_than_eight_megabytes_and_none_that_was_erased(contents):
-    stored = [await contents.store_bytes(os.urandom(99_999)) for _ in range(100)]
-    assert contents._newest_bytes == sum(map(len, contents._newest.values())) <= 8 << 20
+async def test_of_the_newest_no_more_is_kept_in_memory_than_so_many_bytes_and_none_that_was_erased(contents):
+    stored = [await contents.store_bytes(os.urandom(99_999)) for _ in range(340)]
+    assert contents._newest_bytes == sum(map(len, contents._newest.values())) <= 32 << 20
     assert stored[0].place not in contents._newest
     assert len(await contents.read(stored[0])) == 99_999
     await contents.erase(stored[-1])

@@ -208,6 +208,28 @@ async def test_an_axis_out_of_reach_fails_the_look_and_not_the_poller(road, impa
                 await asyncio.sleep(0.005)
 
 
+async def test_what_was_listed_comes_again_only_when_most_of_it_is_confirmed(road, monkeypatch):
+    monkeypatch.setattr(loops, "BUSY_SECONDS", 0.01)
+    for number in range(loops.FEW + 4):
+        road.axis.put(f"in-{number}", document_file(OURS))
+    road.poller._seconds = 3600.0
+    async with started(road.poller.run()):
+        await comes(lambda: road.axis.calls["pending"] == 1)
+        await asyncio.sleep(0.2)
+        assert road.axis.calls["pending"] == 1, "nothing is confirmed yet"
+        await road.run()
+        await comes(lambda: road.axis.calls["pending"] > 1)
+
+
+async def test_what_cannot_be_confirmed_holds_up_no_look_for_longer_than_between_two(road, monkeypatch):
+    monkeypatch.setattr(loops, "BUSY_SECONDS", 0.01)
+    for number in range(loops.FEW + 4):
+        road.axis.put(f"in-{number}", document_file(OURS))
+    road.poller._seconds = 0.2
+    async with started(road.poller.run()):
+        await comes(lambda: road.axis.calls["pending"] > 1)
+
+
 # --- notary and disk --------------------------------------------------------------------------------------------
 
 

@@ -243,6 +243,7 @@ MULTIPARTS = {
         400,
     ),
     "never ending preamble": (b"x" * 500_000, 400),
+    "never ending epilogue": (multipart(RECORD_PART, file_part()) + b"x" * 500_000, 400),
     "no end": (multipart(RECORD_PART, file_part())[:-6], 400),
     "two records": (multipart(RECORD_PART, RECORD_PART), None),
     "base64 part": (multipart(RECORD_PART, file_part(more=b"Content-Transfer-Encoding: base64\r\n")), 415),
@@ -271,6 +272,16 @@ async def test_no_multipart_makes_it_stumble(street, name):
     if status:
         assert street.left() == before
         assert (await street.ours.submit(record(), key=key)).status == 202
+
+
+@pytest.mark.parametrize("named", [b'; filename="{}"', b"; filename*=utf-8''{}"])
+async def test_files_in_another_order_than_the_record_s_are_refused_however_they_are_named(street, named):
+    said = b'Content-Disposition: form-data; name="record"\r\n\r\n' + json.dumps(with_files("a", "b")).encode()
+    data = multipart(said, *(file_part(named.replace(b"{}", name)) for name in (b"b", b"a")))
+    headers = {"Idempotency-Key": f"k{next(count)}", "Content-Type": "multipart/form-data; boundary=b"}
+    response = await street.ours.post("/v1/documents", data=data, headers=headers)
+    assert response.status == 422
+    assert "attachment-order" in await response.text()
 
 
 @pytest.mark.parametrize(

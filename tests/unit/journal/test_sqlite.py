@@ -66,6 +66,38 @@ async def test_a_unit_that_fails_undoes_only_itself(store):
     assert await store.read(count) == 2
 
 
+async def test_the_units_beside_one_that_fails_count_once_though_they_ran_twice(store):
+    told, runs = [], []
+    store.before_commit = told.extend
+
+    def tells(tx):
+        runs.append("run")
+        tx.told.append("once")
+        return tx.run(PUT, {"name": "told", "holder": "x", "until": 0})
+
+    results = await together(store, tells, put("told"), put("other"))
+    assert (results[0], results[2], await store.read(count)) == (1, 1, 2)
+    assert isinstance(results[1], sqlite3.IntegrityError)
+    assert (told, runs) == (["once"], ["run", "run"])
+
+
+async def test_what_writes_nothing_does_not_wait_for_the_disk(store):
+    busy = threading.Event()
+    store._committer.submit(busy.wait, 10)
+    async with asyncio.timeout(5):
+        assert await store.write(count) == 0
+    busy.set()
+
+
+async def test_it_is_known_whether_another_process_wrote(store, tmp_path):
+    before = store.others_wrote()
+    await store.write(put("ours"))
+    assert store.others_wrote() == before
+    with contextlib.closing(connect(tmp_path / "journal.db")) as other:
+        other.execute("INSERT INTO role VALUES ('theirs', 'x', 0)")
+    assert store.others_wrote() != before
+
+
 async def test_a_unit_with_a_bug_in_its_statement_undoes_only_itself(store):
     def bug(tx):
         tx._cursor.execute("INSERT INTO nowhere VALUES (1)")

@@ -163,7 +163,16 @@ async def built(settings: Settings, now: Callable[[], dt.datetime] = utc_now) ->
         purging = made_purging(settings, journal, contents)
         acts = OfficeActs(Acts(journal, now, nudge, router.office_of, purged=purging.finish), journal, now)
         intake = Intake(
-            settings, journal, contents, router, now, accepted=nudge, pdfs=pdfs, scanning=scanning, pack=out.packed
+            settings,
+            journal,
+            contents,
+            router,
+            now,
+            accepted=nudge,
+            pdfs=pdfs,
+            scanning=scanning,
+            pack=out.packed,
+            report=acts.report_file,
         )
         door = FrontDoor(intake, acts, Changes(Recalls(journal, settings, now, nudge), intake, journal))
         kept = written_heads(settings, journal, keys, now)

@@ -59,6 +59,9 @@ KEY_RETRY_SECONDS = 5.0
 Packs = Callable[[Message, Sequence[ContentRef]], Awaitable[Outcome]]
 """What packing makes of a message that is not in the journal yet (`Outgoing.packed`)."""
 
+Reports = Callable[[str, str, Status], Awaitable[Submitted | None]]
+"""What becomes of a ready status that is the office's word about what it received (`OfficeActs.report_file`)."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -98,9 +101,11 @@ class Intake:
         pdfs: Pdfs | None = None,
         scanning: Scanning | None = None,
         pack: Packs | None = None,
+        report: Reports | None = None,
     ) -> None:
         """`accepted` is called when there is new work: the runner's nudge. Without `pdfs` no PDF is looked into, without
-        `scanning` nothing is scanned for viruses, without `pack` everything is packed later.
+        `scanning` nothing is scanned for viruses, without `pack` everything is packed later, without `report` a ready
+        status is sent on whatever it answers.
         """
         self._limits = settings.limits
         self._limiter = Limiter(settings)
@@ -117,6 +122,7 @@ class Intake:
         self._patterns = suspicion.patterns(settings.secrecy)
         self._scanning = scanning
         self._pack = pack
+        self._report = report
 
     async def submit(
         self,
@@ -175,6 +181,8 @@ class Intake:
             if isinstance(subject, Document):
                 refuse(secrecy.refuse(None, subject), code="state-secret")
             key, described = intake_edxml.key_of(subject), _detail(subject)
+            if isinstance(subject, Status) and self._report and (said := await self._report(office, key, subject)):
+                return said
             fingerprint = repeats.fingerprint(described, _attachments(subject))
             reserved = await self._reserve(office, key)
             if isinstance(reserved, Answered):

@@ -14,13 +14,14 @@ from dataclasses import asdict
 
 from gateway.errors import Refused
 from gateway.journal import AnsweredBefore, Journal
-from gateway.model import Direction, Kind, Organ, Problem, Staff
+from gateway.model import Direction, Kind, Organ, Problem, Staff, Status
 from gateway.pipeline import detail, recalls, replies
 from gateway.pipeline.acts import NOW, Acts, NotFound, gone
 from gateway.pipeline.earlier_sent import ACTS, business_type
 from gateway.pipeline.handing import handed_over
+from gateway.ports import Submitted
 from gateway.rules.deadlines import ANSWER, ENDS_ANSWER
-from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED, RECALL_ANSWERS
+from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED, RECALL_ANSWERS, named
 from gateway.states import (
     DECLINED,
     AnswerKey,
@@ -123,6 +124,26 @@ class OfficeActs:
                 return said, True  # the same request was faster, and what it was about is gone
             raise
         return born.message.message_id, False
+
+    async def report_file(self, office: str, key: str, status: Status) -> Submitted | None:
+        """A status handed in as a ready file, where it answers a recall, an update or a replacement that the office received:
+        its report like any other, written anew. None: it does not. Raises as `report_status` does, and `KeyReused`.
+        """
+        code, about = named(status.code), status.response_for
+        if code not in RECALL_ANSWERS:
+            return None
+        before = await self._journal.answered(office, key)
+        if before is not None and "message_id" not in before.answer:
+            return None  # it was sent on as it came, before this was looked at
+        for received in reversed(await self._journal.find_received(about.document_id, about.organ)):
+            if (status.sender.code, office) in {
+                (each.organ, each.office) for each in await self._journal.deliveries(received.message_id)
+            }:
+                said = code, status.description, status.sender.code, status.staff
+                reported, repeated = await self.report_status_once(key, office, received.message_id, *said)
+                message = {"message_id": reported, "axis": received.axis, "organs": [about.organ]}
+                return Submitted(reported, (message,), repeated=repeated)
+        return None
 
     async def _said_before_purge(self, office: str, message_id: str, code: str, organ: str | None) -> str | None:
         """The office's own earlier status, where what it is about was purged since: the same again has the same answer.

@@ -95,7 +95,16 @@ class Road:
         )
         self.acts = Acts(journal, clock, self._nudge, router.office_of)
         self.recalls = Recalls(journal, configured, clock, self._nudge)
-        self.intake = Intake(configured, journal, contents, router, clock, accepted=self._nudge, pack=out.packed)
+        self.intake = Intake(
+            configured,
+            journal,
+            contents,
+            router,
+            clock,
+            accepted=self._nudge,
+            pack=out.packed,
+            report=self.office_acts.report_file,
+        )
         national = self.partners.axes["national"]
         arrivals = Arrivals("national", national, journal, into, self.runner.fetching)
         self.poller = Poller("national", national, 5.0, journal, arrivals, self._nudge)

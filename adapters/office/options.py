@@ -1,6 +1,6 @@
 """An adapter's options: read from the configuration's plain table, all problems at once.
 
-Each adapter says in a pydantic model what it takes; this module only turns what pydantic says into our `Problem`s.
+Each adapter says in a pydantic model what it takes; this module only reads them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from gateway.config import faults
 from gateway.errors import Misconfigured
-from gateway.model import Problem
 
 
 def _absolute(path: Path) -> Path:
@@ -37,10 +37,4 @@ def read(model: type[AnyOptions], options: Mapping[str, Any]) -> AnyOptions:
     try:
         return model.model_validate(dict(options))
     except ValidationError as exc:
-        # The input is left out: a misplaced secret must not be printed back.
-        raise Misconfigured(
-            [
-                Problem(".".join(str(part) for part in error["loc"]), error["type"].replace("_", "-"), error["msg"])
-                for error in exc.errors(include_input=False, include_url=False, include_context=False)
-            ]
-        ) from None
+        raise Misconfigured(faults(exc, model)) from None

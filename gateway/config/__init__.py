@@ -7,6 +7,7 @@ them. Secrets are never values: an option names a file or an environment variabl
 
 from gateway.config.advice import advice
 from gateway.config.contradictions import loopback
+from gateway.config.faults import faults
 from gateway.config.loading import examine, load
 from gateway.config.sections import (
     CANNOT_BE_REQUIRED,
@@ -52,6 +53,7 @@ __all__ = [
     "WorkingTimeSection",
     "advice",
     "examine",
+    "faults",
     "load",
     "loopback",
     "purge_folder",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from gateway.config.contradictions import contradictions
+from gateway.config.faults import faults
 from gateway.config.sections import Listener, Settings, purge_folder, quarantine_folder
 from gateway.errors import Misconfigured
 from gateway.model import Problem
@@ -34,7 +34,9 @@ def examine(path: Path) -> tuple[Settings | None, list[Problem]]:
         return None, [Problem(str(path), "unreadable", exc.strerror or "cannot be read")]
     except RecursionError:
         return None, [Problem(str(path), "not-toml", "nests too deep")]
-    except ValueError as exc:  # TOML's own, another encoding than UTF-8, or a number of thousands of digits
+    except UnicodeDecodeError:
+        return None, [Problem(str(path), "not-utf-8", "is not UTF-8: save it as UTF-8")]
+    except ValueError as exc:  # TOML's own, or a number of thousands of digits
         return None, [Problem(str(path), "not-toml", str(exc))]
     problems: list[Problem] = []
     try:
@@ -42,7 +44,7 @@ def examine(path: Path) -> tuple[Settings | None, list[Problem]]:
     except SettingsError as exc:
         return None, [Problem("environment", "unreadable", str(exc))]
     except ValidationError as exc:
-        problems, whole = _problems(exc), copy.deepcopy(table)
+        problems, whole = faults(exc, Settings), copy.deepcopy(table)
         for error in exc.errors(include_input=False, include_url=False):
             _prune(table, error["loc"])
         # Without its faulty values the rest can still be examined, and everything be told at once.
@@ -63,29 +65,6 @@ def _prune(table: Any, place: tuple[int | str, ...]) -> None:
             return
     if isinstance(table, dict):
         table.pop(place[-1], None)
-
-
-def _problems(exc: ValidationError) -> list[Problem]:
-    # The input is left out: a misplaced secret must not be printed back.
-    problems = []
-    for error in exc.errors(include_input=False, include_url=False):
-        place, code, message = error["loc"], error["type"].replace("_", "-"), error["msg"]
-        if error["type"] == "extra_forbidden":
-            code, message = "unknown-key", "no such key"
-            if near := difflib.get_close_matches(str(place[-1]), _known(place[:-1]), n=1):
-                message += f"; did you mean {near[0]!r}?"
-        problems.append(Problem(".".join(map(str, place)), code, message))
-    return problems
-
-
-def _known(place: tuple[int | str, ...]) -> list[str]:
-    """The keys that exist in the section at `place`."""
-    section: type[BaseModel] = Settings
-    for part in place:
-        if isinstance(part, str):
-            annotation = section.model_fields[part].annotation
-            section = next(kind for kind in (*get_args(annotation), annotation) if isinstance(kind, type))
-    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _rooted(settings: Settings, root: Path) -> Settings:

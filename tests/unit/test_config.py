@@ -1,5 +1,7 @@
 import datetime as dt
 import json
+import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -96,7 +98,9 @@ def test_a_file_that_is_not_toml_is_refused(write, text, code):
 def test_a_file_in_another_encoding_is_refused(tmp_path):
     path = tmp_path / "c.toml"
     path.write_bytes("node = 'Hà Nội'".encode("utf-16"))
-    assert {code for _, code in problems(path)} == {"not-toml"}
+    with pytest.raises(Misconfigured, match="save it as UTF-8") as raised:
+        config.load(path)
+    assert [found.code for found in raised.value.problems] == ["not-utf-8"]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
@@ -104,6 +108,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 
 AXIS = "[[axis]]\nname = 'national'\ndriver = '{driver}'\nsystem_id = 'tinh-a'\naxis_system_id = 'truc'\n"
+URL = "url = 'https://axis.example/soap'"
+AXIS += f"options.{URL}\n"
 
 
 def test_the_name_of_the_road_between_own_offices_is_taken(write):
@@ -332,6 +338,40 @@ def test_an_unknown_adapter_is_named_with_the_nearest_one(equipped, write):
 def test_an_adapter_s_options_are_checked_by_the_adapter(equipped, write):
     text = "[[office]]\nname = 'so'\nadapter = 'folder'\norgans = ['000.00.01.H08']\n[office.options]\npth = 'x'\n"
     assert any(field.startswith("office.0.options.") for field, _ in codes(write(text)))
+
+
+@pytest.mark.parametrize("kind", ["axis", "office"])
+def test_every_adapter_checks_its_options(kind):
+    for point in entry_points(group=f"gateway.adapters.{kind}"):
+        assert callable(getattr(sys.modules[point.load().__module__], "check", None)), point.value
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ("url = 'ftp://axis.example'", {("url", "value-error")}),
+        ("url = 'http://axis.example'", {("", "value-error")}),
+        (f"{URL}\ndeduplicate = false", {("deduplicate", "unknown-key")}),
+        (f"{URL}\ndeduplicates = 'maybe'\nfinds = 'sometimes'", {("deduplicates", "bool-parsing"), ("finds", "enum")}),
+        (f"{URL}\nca = 'ca.pem'", {("ca", "value-error")}),
+        (f"{URL}\nca = '/no/ca.pem'", {("ca", "missing")}),
+        (f"{URL}\ncertificate = '/no/a.pem'\nkey = '/no/b.pem'", {("certificate", "missing"), ("key", "missing")}),
+        (f"{URL}\nca = '{__file__}'", {("ca", "tls-files")}),
+        (f"{URL}\ncertificate = '{__file__}'\nkey = '{__file__}'", {("certificate", "tls-files")}),
+    ],
+)
+def test_what_serve_would_refuse_of_a_soap_axis_is_told_before(equipped, write, options, found):
+    text = AXIS.format(driver="soap").replace(f"options.{URL}", f"[axis.options]\n{options}")
+    assert codes(write(text)) == {(f"axis.0.options.{field}".removesuffix("."), code) for field, code in found}
+
+
+def test_an_option_unknown_to_an_adapter_is_told_with_the_nearest_one_and_no_word_of_pydantic(equipped, write):
+    text = AXIS.format(driver="soap") + "options.find = 'no'\noptions.ca = 'ca.pem'\n"
+    said = {found.field: found.message for found in check(write(text), NOW)}
+    assert said == {
+        "axis.0.options.find": "no such key; did you mean 'finds'?",
+        "axis.0.options.ca": "an absolute path is needed",
+    }
 
 
 def test_a_listener_s_certificate_that_cannot_be_used_is_a_problem(equipped, write):

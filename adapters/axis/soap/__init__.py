@@ -12,9 +12,21 @@ from typing import Any
 
 from adapters.axis.soap.driver import SoapAxis
 from adapters.axis.soap.options import read_options
+from adapters.axis.soap.transport import Transport
+from gateway.errors import Misconfigured
+from gateway.model import Problem
 from gateway.ports import Axis, AxisContext
 
 
 def connect(options: Mapping[str, Any], context: AxisContext) -> Axis:
     """The axis `context.name`. Opens no connection yet. Raises `Misconfigured`."""
-    return SoapAxis(read_options(context.name, options), context)
+    return SoapAxis(read_options(options), context)
+
+
+def check(options: Mapping[str, Any]) -> list[Problem]:
+    """Everything wrong with the options, the TLS files included; fields are named within the options."""
+    try:
+        Transport(read_options(options))
+    except Misconfigured as exc:
+        return list(exc.problems)
+    return []

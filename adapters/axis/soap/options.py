@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from gateway.config import GIB, Seconds, loopback
+from gateway.config import GIB, Seconds, faults, loopback
 from gateway.errors import Misconfigured
-from gateway.model import Problem
 from gateway.ports import Finds
 
 Url = Annotated[str, Field(max_length=2000)]
@@ -72,18 +71,9 @@ class Options(BaseModel):
         return self
 
 
-def read_options(name: str, options: Mapping[str, Any]) -> Options:
-    """Check the table `axis.options`. Raises `Misconfigured` with every problem, values left out."""
+def read_options(options: Mapping[str, Any]) -> Options:
+    """Check the table `axis.options`. Raises `Misconfigured` with every problem, named within the table, values left out."""
     try:
         return Options.model_validate(dict(options))
     except ValidationError as exc:
-        raise Misconfigured(
-            [
-                Problem(
-                    ".".join(("axis", name, "options", *map(str, error["loc"]))),
-                    error["type"].replace("_", "-"),
-                    error["msg"],
-                )
-                for error in exc.errors(include_input=False, include_url=False)
-            ]
-        ) from None
+        raise Misconfigured(faults(exc, Options)) from None

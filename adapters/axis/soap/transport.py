@@ -17,9 +17,8 @@ import aiohttp
 
 from adapters.axis.soap.mime import ROOT_TYPES, Malformed, Parts, Written, header
 from adapters.axis.soap.options import Options
-from gateway.errors import GatewayError, Misconfigured, NeedsOperator, Unknown, Unreachable
-from gateway.model import Problem
-from gateway.trust.tls import chain_ends
+from gateway.errors import GatewayError, NeedsOperator, Unknown, Unreachable
+from gateway.trust.tls import chain_ends, client_context
 
 _BUFFER = 256 << 10
 _LONGEST_WAIT = 3600.0
@@ -168,15 +167,7 @@ class Transport:
     def _context(self) -> ssl.SSLContext | bool:
         if not self._options.url.startswith("https:"):
             return True
-        ca = str(self._options.ca) if self._options.ca else None
-        try:
-            context = ssl.create_default_context(cafile=ca)
-            if self._options.certificate:
-                context.load_cert_chain(self._options.certificate, self._options.key)
-        except OSError as exc:  # also what is in the files: ssl.SSLError is one
-            why = exc.strerror or type(exc).__name__
-            raise Misconfigured([Problem("axis.options", "tls-files", f"ca, certificate or key: {why}")]) from exc
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = client_context(self._options.ca, self._options.certificate, self._options.key)
         if self._options.certificate:
             self.client_certificate_ends = chain_ends(self._options.certificate)
         return context

@@ -10,12 +10,13 @@ whether it took a message is asked of its list of sent messages. Why, and what t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.axis.vxp.driver import VxpAxis
 from adapters.axis.vxp.options import read_options
 from adapters.axis.vxp.secret import Secret
+from adapters.axis.vxp.transport import Transport
 from gateway.errors import Misconfigured
 from gateway.model import Problem
 from gateway.ports import Axis, AxisContext
@@ -26,14 +27,15 @@ SIGNS = False
 
 def connect(options: Mapping[str, Any], context: AxisContext) -> Axis:
     """The axis `context.name`. Opens no connection yet. Raises `Misconfigured`."""
-    return VxpAxis(read_options(context.name, options), context)
+    return VxpAxis(read_options(options), context)
 
 
-def check(options: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong with the options, the secret included; fields are named within the options."""
+def check(options: Mapping[str, Any]) -> list[Problem]:
+    """Everything wrong with the options, the secret and the TLS files included; fields are named within the options."""
     try:
-        chosen = read_options("", options)
+        chosen = read_options(options)
         Secret(chosen.secret_file, chosen.secret_env)
+        Transport(chosen)
     except Misconfigured as exc:
-        for problem in exc.problems:
-            yield Problem(problem.field.partition("options")[2].removeprefix("."), problem.code, problem.message)
+        return list(exc.problems)
+    return []

@@ -21,7 +21,7 @@ class Secret:
         try:
             self.now()
         except NeedsOperator as exc:
-            raise Misconfigured([Problem("axis.options", exc.code, exc.message)]) from exc
+            raise Misconfigured([Problem("secret_file" if file else "secret_env", exc.code, exc.message)]) from exc
 
     def now(self) -> bytes:
         """Raises `NeedsOperator` where there is none, or no longer one."""

@@ -483,7 +483,7 @@ def test_a_folder_that_does_not_exist_is_found_before_start(tmp_path):
 
 def test_a_relative_path_is_refused():
     assert [(problem.field, problem.message) for problem in folder.check({"path": "share"})] == [
-        ("path", "Value error, an absolute path is needed")
+        ("path", "an absolute path is needed")
     ]
 
 

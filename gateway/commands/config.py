@@ -133,10 +133,17 @@ def _own_limits(place: str, limits: FileLimits, ours: Limits) -> Iterator[Proble
 
 
 def _folders(settings: Settings) -> Iterator[Problem]:
-    for name in ("keys", "trust"):
+    for name, held in (
+        ("keys", "NAME.key.pem and NAME.crt.pem belong"),
+        ("trust", "the axis's certificates, SYSTEM_ID/*.pem, belong"),
+    ):
         folder: Path = getattr(settings, name)
         if not folder.is_dir():
-            yield Problem(name, "missing", f"{folder} is not a folder")
+            yield Problem(
+                name,
+                "missing",
+                f"{folder} is not a folder; make it, or mount it: {held} there (docs/how-to/install.md)",
+            )
     needed = {"data_dir": settings.data_dir, "journal.purges": purge_folder(settings)}
     if settings.secrecy.officer_certificate:
         needed["secrecy.quarantine"] = quarantine_folder(settings)

@@ -12,6 +12,7 @@ from gateway.model import Problem
 
 def advice(settings: Settings) -> Iterator[Problem]:
     """`field` says what to set, `message` what it is good for."""
+    yield from _unfinished(settings)
     secrecy = settings.secrecy
     if not secrecy.builtin_patterns and not secrecy.pattern:
         yield Problem("secrecy.pattern", "nothing-looked-for", "no document is searched for markings of state secrets")
@@ -33,3 +34,17 @@ def advice(settings: Settings) -> Iterator[Problem]:
             yield Problem(f"axis.{index}.edxml_signature", "unchecked", message)
     if not settings.runner.ask_before_repeating:
         yield Problem("runner.ask_before_repeating", "doubles", "a document may be sent twice; for tests only")
+
+
+def _unfinished(settings: Settings) -> Iterator[Problem]:
+    """What a gateway that carries documents cannot do without, and one that is being set up may not have yet."""
+    if not settings.axis:
+        yield Problem("axis", "none", "no [[axis]]: nothing goes to organs outside, and nothing comes from them")
+    if not settings.office:
+        yield Problem("office", "none", "no [[office]]: nobody can hand in documents, and none are handed over")
+    if not settings.route:
+        yield Problem("route", "none", "no [[route]]: documents to organs outside are refused")
+    # Where there is an axis, to have none is a problem and told as such.
+    if not settings.axis and settings.keys.is_dir() and not any(settings.keys.glob("*.key.pem")):
+        message = f"{settings.keys} holds no key pair, NAME.key.pem and NAME.crt.pem: an axis needs one to sign with"
+        yield Problem("keys", "none", message)

@@ -140,6 +140,9 @@ def left_out(path):
 
 def test_what_an_office_would_hardly_want_left_out_is_told(write):
     assert left_out(write("")) == {
+        ("axis", "none"),
+        ("office", "none"),
+        ("route", "none"),
         ("secrecy.officer_certificate", "left-out"),
         ("antivirus.clamd", "left-out"),
         ("timestamps.url", "left-out"),
@@ -157,8 +160,20 @@ def test_what_was_decided_is_not_told(write):
         url = 'https://tsa.example.vn'
         [journal]
         heads = '/mnt/worm'
-        """
+        """ + AXIS.format(driver="soap")
+    text += "[[office]]\nname = 'so'\nadapter = 'pull'\norgans = ['000.00.01.H08']\n" + ROUTE.format("*", "")
     assert left_out(write(text)) == set()
+
+
+def test_a_configuration_that_is_only_begun_is_told_what_it_lacks_to_carry_documents(write, tmp_path):
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "trust").mkdir()
+    result = CliRunner().invoke(cli.app, ["check-config", str(write(""))])
+    assert result.exit_code == 0, result.output
+    for field in ("axis", "office", "route", "keys"):
+        assert f"note: {field}: " in result.stdout
+    make_pair(tmp_path / "keys", "own", NOW + dt.timedelta(days=100))
+    assert ("keys", "none") not in left_out(write(""))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +198,7 @@ def test_notes_are_told_and_are_no_reason_to_fail(equipped, write):
     assert (told["ok"], told["problems"], [note["field"] for note in told["notes"]][:1]) == (
         True,
         [],
-        ["secrecy.officer_certificate"],
+        ["office"],
     )
     assert "note: antivirus.clamd: " in CliRunner().invoke(cli.app, ["check-config", str(path)]).stdout
 
@@ -316,7 +331,11 @@ def test_limits_that_contradict_each_other_are_explained(equipped, write, genera
 
 
 def test_folders_and_trusted_parties_that_are_not_there_are_problems(write):
-    assert codes(write(AXIS.format(driver="soap"))) >= {("keys", "missing"), ("trust", "missing")}
+    said = {found.field: found for found in check(write(AXIS.format(driver="soap")), NOW)}
+    assert (said["keys"].code, said["trust"].code) == ("missing", "missing")
+    for name, belongs in (("keys", "NAME.key.pem and NAME.crt.pem"), ("trust", "SYSTEM_ID/*.pem")):
+        assert "make it, or mount it: " in said[name].message
+        assert belongs in said[name].message
 
 
 def test_a_key_that_ends_before_the_longest_wait_is_a_problem(tmp_path, write):

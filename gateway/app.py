@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import errno
 import fcntl
+import os
 import shutil
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -356,8 +359,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 gateway.now,
             ),
         )
-        office_url = await _listen(stack, api, settings.office_api)
-        operators_url = await _listen(stack, operators, settings.operators)
+        office_url = await _listen(stack, api, settings.office_api, "office_api")
+        operators_url = await _listen(stack, operators, settings.operators, "operators")
         tasks = [asyncio.create_task(loops.supervise(name, loop), name=name) for name, loop in _loops(gateway).items()]
         try:
             yield Running(gateway, office_url, operators_url, tasks)
@@ -419,7 +422,8 @@ def _sign_block(keys: Keys, body: bytes) -> bytes:
     return keys.ring.signing(utc_now()).sign(body)
 
 
-async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, listener: Listener) -> str:
+async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, listener: Listener, section: str) -> str:
+    """Its URL. Raises `Misconfigured` where another process listens there, or this machine has no such address."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS, keepalive_timeout=HEADER_SECONDS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -428,7 +432,19 @@ async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, listen
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(listener.certificate, listener.key)
     site = web.TCPSite(runner, listener.host, listener.port, ssl_context=tls)
-    await site.start()
+    try:
+        await site.start()
+    except OSError as exc:
+        raise Misconfigured([_not_bound(exc, listener, section)]) from exc
     host, port = runner.addresses[0][:2]
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if tls else 'http'}://{shown}:{port}"
+
+
+def _not_bound(exc: OSError, listener: Listener, section: str) -> Problem:
+    address = f"{listener.host}:{listener.port}"
+    if exc.errno == errno.EADDRINUSE:
+        message = f"{address} is in use; stop what listens there, or choose another"
+        return Problem(f"{section}.port", "in-use", message)
+    why = exc.strerror if isinstance(exc, socket.gaierror) else os.strerror(exc.errno or 0)
+    return Problem(f"{section}.host", "not-bound", f"cannot listen at {address}: {why}")

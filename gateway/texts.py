@@ -29,6 +29,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "not-found": ("Không tìm thấy.", "There is no such thing."),
     "method-not-allowed": ("Phương thức không được hỗ trợ.", "This method is not possible here."),
     "media-type": ("Kiểu nội dung không được hỗ trợ.", "This content type is not taken here."),
+    "media-type-document": (
+        "Dùng multipart/form-data (phần record trước, rồi đến các tệp đính kèm) hoặc application/edxml+xml (tệp edXML).",
+        "Use multipart/form-data (the record, then its attachments) or application/edxml+xml (an edXML file).",
+    ),
     "range": ("Khoảng byte nằm ngoài tệp.", "The file has no such bytes."),
     "cursor": ("Con trỏ trang không hợp lệ.", "The cursor is not one of this list."),
     "limit": ("Số dòng mỗi trang phải từ 1 đến {limit}.", "The limit must be 1 to {limit}."),

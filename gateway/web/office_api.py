@@ -150,6 +150,9 @@ class Documents:
         office = request[OFFICE]
         if media_type(request) in _EDXML:
             return await self._door.submit_edxml(office, body(request))
+        if media_type(request) != "multipart/form-data":
+            problem = Problem("Content-Type", "media-type-document", "")
+            raise Refused([problem], code="media-type", status=415)
         submission = Submission(request, record_limit=self._limits.record_bytes)
         key = idempotency_key(request.headers.get("Idempotency-Key", ""), "Idempotency-Key")
         record = await submission.record()

@@ -206,6 +206,17 @@ async def test_a_body_of_another_form_is_a_problem(street, content_type, data, s
     await problem(response, status, code)
 
 
+@pytest.mark.parametrize(("language", "use"), [("en", "Use "), ("vi", "Dùng ")])
+async def test_a_body_of_another_type_is_told_the_types_that_are_taken(street, language, use):
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "k1", "Accept-Language": language}
+    response = await street.ours.post("/v1/documents", data=b"{}", headers=headers)
+    assert await problem(response, 415, "media-type") == {("Content-Type", "media-type-document")}
+    detail = (await response.json())["detail"]
+    assert detail.startswith(f"Content-Type: {use}multipart/form-data (")
+    assert "record" in detail
+    assert "application/edxml+xml" in detail
+
+
 async def test_the_record_must_come_first(street):
     swapped = FormData()
     swapped.add_field("attachment", b"bytes", filename="a")

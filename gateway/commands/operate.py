@@ -21,6 +21,7 @@ from gateway.commands.person import person
 from gateway.config import Settings, load
 from gateway.errors import GatewayError
 from gateway.journal import Journal, MessageFilter
+from gateway.journal.rows import time
 from gateway.model import Direction, Kind
 from gateway.pipeline.acts import Acts
 from gateway.pipeline.routing import Router
@@ -170,7 +171,7 @@ def _show(found: dict[str, Any], more: dict[str, Any]) -> None:
     print("Timeline")
     for entry in found["timeline"]:
         parts = [_second(entry["at"]), entry["act"], entry["who"]]
-        parts += [f"{name}={value}" for name, value in entry["facts"].items() if value is not None]
+        parts += [f"{name}={_fact(name, value)}" for name, value in entry["facts"].items() if value is not None]
         parts.append(entry["why"])
         print("  " + "  ".join(columns.printable(part) for part in parts if part))
 
@@ -313,3 +314,10 @@ def _second(value: object) -> object:
         except ValueError:
             return value
     return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M:%SZ}" if isinstance(value, dt.datetime) else value
+
+
+def _fact(name: str, value: object) -> object:
+    """A time among an entry's facts is a text, or, as in the journal's tables, microseconds since 1970."""
+    if not name.endswith("_at"):
+        return value
+    return _second(time(value) if isinstance(value, int) else value)

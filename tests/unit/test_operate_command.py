@@ -64,6 +64,11 @@ def test_show_cuts_nothing_and_lists_the_timeline(config):
     assert "  2026-03-02 01:30:00Z  held  runner  reason=odd  why [red]not[/red]?[2J\n" in printed
 
 
+def test_show_tells_the_times_among_the_facts_of_an_entry_as_times(config):
+    fill(config, Outcome(Entry("status-heard", {"status": "03", "status_at": 1_795_788_308_000_000, "size": 5})))
+    assert "size=5  status=03  status_at=2026-11-27 14:05:08Z" in run(config, "show", LONG_ID)
+
+
 def test_show_tells_what_an_organ_says_to_a_change(config):
     fill(config, Outcome(Entry("trusted"), effects=(ChangeAnswered(LONG_ID, ORGAN, "16", LONG_ID, Act.UPDATE),)))
     said = {"organ": ORGAN, "state": "declined", "answered_by": LONG_ID}

@@ -242,6 +242,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "date": ("Phải là ngày hoặc giờ theo ISO 8601.", "Must be a date or time in ISO 8601."),
     "time-zone": ("Giờ phải kèm múi giờ.", "A time needs its zone."),
     "date-in-future": ("Ngày ban hành ở tương lai.", "The date of promulgation lies in the future."),
+    "time-too-late": ("Phải là thời điểm trước năm 3000.", "This must be a time before the year 3000."),
     "time-past": ("Thời điểm đã qua.", "This time has passed."),
     "deliver-by-missing": (
         "Hỏa tốc hẹn giờ cần thời điểm phải đến (deliver_by).",

@@ -176,10 +176,12 @@ _UNCONFIRMED = Query(
     select(func.count()).select_from(
         select(tables.message.c.number)
         .where(
-            tables.message.c.direction == "in",
-            tables.message.c.axis == bindparam("axis"),
+            # What is in these states came in. Asked for the direction too, SQLite would walk all that ever came from the axis.
             or_(tables.message.c.state == State.ANNOUNCED.value, tables.message.c.state == State.RECEIVED.value),
+            tables.message.c.axis == bindparam("axis"),
             tables.message.c.held.is_(None),
+            # What was put off will be listed for longer than anybody waits.
+            or_(tables.message.c.attempts == 0, tables.message.c.holder.is_not(None)),
         )
         .limit(bindparam("enough"))
         .subquery()

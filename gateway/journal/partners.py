@@ -145,9 +145,10 @@ class PartnerRecords:
     async def revoke_key(self, key_id: str) -> bool:
         """False: no such key, or revoked already."""
         now = self._stamp()
-        revoked = await self._store.write(lambda tx: revoke_key(tx, key_id, now))
-        self._offices.clear()
-        return revoked
+        try:
+            return await self._store.write(lambda tx: revoke_key(tx, key_id, now))
+        finally:
+            self._offices.clear()
 
     async def office_of_key(self, hashed: str) -> str | None:
         if (as_of := self._store.others_wrote()) != self._as_of:

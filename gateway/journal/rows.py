@@ -19,6 +19,9 @@ from gateway.states import ContentRef, Delivery, Message, State, stage_for
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MICROSECOND = dt.timedelta(microseconds=1)
 
+_LATEST = (dt.datetime.max.replace(tzinfo=dt.UTC) - _EPOCH) // MICROSECOND
+"""One row with a time beyond the calendar must not keep all others from being read."""
+
 _TIMES = frozenset({"accepted_at", "due_at", "expires_at", "sent_at", "closed_at", "status_at", "purged_at"})
 
 Row = tuple[Any, ...]
@@ -30,7 +33,7 @@ def stamp(time: dt.datetime) -> int:
 
 
 def time(stamped: int) -> dt.datetime:
-    return _EPOCH + dt.timedelta(microseconds=stamped)
+    return _EPOCH + dt.timedelta(microseconds=min(stamped, _LATEST))
 
 
 def maybe_time(stamped: int | None) -> dt.datetime | None:

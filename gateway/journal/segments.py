@@ -29,7 +29,7 @@ class _Waiting:
     data: bytes
     future: asyncio.Future[Kept]
     kept: Kept | None = None
-    error: OSError | None = None
+    error: Exception | None = None
 
 
 class _Segment:
@@ -82,6 +82,7 @@ class SegmentWriter:
         self._idle = asyncio.Event()
         self._idle.set()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="segment-writer")
+        self._writer.submit(str)  # starts its thread: later there may be none to have, and contents would wait for it
         self._broken: OSError | None = None
         self._closed = False
 
@@ -140,7 +141,7 @@ class SegmentWriter:
             for waiting in group:
                 try:
                     waiting.kept = self._write(waiting.data)
-                except OSError as exc:
+                except Exception as exc:  # noqa: BLE001 - whatever it is, the others must yet be made durable
                     waiting.error = exc
             self._make_durable([waiting for waiting in group if waiting.kept])
         finally:
@@ -152,7 +153,7 @@ class SegmentWriter:
                 raise self._broken
             if written and self._segment is not None:
                 self._sync(self._segment)
-        except OSError as exc:
+        except Exception as exc:  # noqa: BLE001 - none of them may be taken for durable
             for waiting in written:
                 waiting.kept, waiting.error = None, exc
 

@@ -88,8 +88,13 @@ class _Waiting:
     unit: Unit[Any]
     future: asyncio.Future[Any]
     lengthy: bool = False
+    apart: bool = False
     result: Any = None
     error: BaseException | None = None
+
+
+class _OneFailedError(Exception):
+    """A unit failed by itself: the group is undone, and runs again, each unit in a savepoint of its own."""
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -234,7 +239,8 @@ class SqliteStore:
             if _code(exc) == sqlite3.SQLITE_BUSY and time.monotonic() - since < _PATIENCE_SECONDS:
                 self._loop.call_later(_AGAIN_SECONDS, self._write_group, since)  # another process writes
                 return
-            failed: Exception | None = self._judge(exc)
+            failed: Exception | None = self._undone(exc)
+            self._in_transaction = False
         else:
             failed = self._broken
         group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
@@ -252,28 +258,25 @@ class SqliteStore:
                 self._committer.submit(self._commit, group, failed_by)
 
     def _run(self, group: list[_Waiting]) -> Exception | None:
-        """What the whole group fails by, if it does."""
+        """What the whole group fails by, if it does. Together they run without savepoints, which copy each page."""
+        apart = any(waiting.apart for waiting in group)
         try:
-            if not self._run_together(group):
-                self._cursor.execute("ROLLBACK")
-                self._transaction.told.clear()
-                self._cursor.execute("BEGIN IMMEDIATE")
-                for waiting in group:
+            for waiting in group:
+                if apart:
                     self._run_apart(waiting)
+                else:
+                    self._run_together(waiting)
         except Exception as exc:  # noqa: BLE001 - as above
             return exc
         return None
 
-    def _run_together(self, group: list[_Waiting]) -> bool:
-        """False: one of them failed, and nothing of the group may stay. They seldom do, and a savepoint copies each page."""
-        for waiting in group:
-            try:
-                waiting.result = waiting.unit(self._transaction)
-            except Exception as exc:
-                if _undid_all(exc):
-                    raise
-                return False
-        return True
+    def _run_together(self, waiting: _Waiting) -> None:
+        try:
+            waiting.result = waiting.unit(self._transaction)
+        except Exception as exc:
+            if _undid_all(exc):
+                raise
+            raise _OneFailedError from exc
 
     def _commit(self, group: list[_Waiting], failed: Exception | None) -> None:
         """In the committing thread: the only part that waits for the disk."""
@@ -291,6 +294,12 @@ class SqliteStore:
 
     def _finish(self, group: list[_Waiting], error: BaseException | None) -> None:
         self._in_transaction = False
+        if isinstance(error, _OneFailedError):
+            for waiting in group:
+                waiting.apart = True
+            self._waiting = group + self._waiting
+            self._write_group()
+            return
         if error is not None:
             _fail(group, error)
         _deliver(group)
@@ -349,7 +358,7 @@ def _code(exc: Exception) -> int:
 
 def _undid_all(exc: Exception) -> bool:
     """Full disk, I/O error, no memory: SQLite may have undone the whole transaction."""
-    return isinstance(exc, sqlite3.OperationalError) and exc.sqlite_errorcode != sqlite3.SQLITE_ERROR
+    return isinstance(exc, sqlite3.OperationalError) and _code(exc) not in {0, sqlite3.SQLITE_ERROR}
 
 
 def _fail(group: list[_Waiting], error: BaseException) -> None:

@@ -23,7 +23,9 @@ from gateway.ports import Submitted
 from gateway.rules.deadlines import ANSWER, ENDS_ANSWER
 from gateway.rules.statuses import FROM_OFFICE, REASON_REQUIRED, RECALL_ANSWERS, named
 from gateway.states import (
+    AGREED,
     DECLINED,
+    Act,
     AnswerKey,
     ChangeAnswered,
     Effect,
@@ -213,8 +215,19 @@ class OfficeActs:
         elif code in RECALL_ANSWERS and answer == recalls.NOT_ASKED:
             further = (ChangeAnswered(message_id, organ, code, by, received_as=act),)
         elif code in RECALL_ANSWERS:
+            if act in {Act.UPDATE, Act.REPLACE} and code == AGREED:
+                await self._demand_heard(message_id, organ, born.message.office)
             further = recalls.answered_by_us(message_id, organ, code, by)
         return Outcome(Entry("status-reported", {"status": code, "organ": organ}), effects=(*more, born, *further))
+
+    async def _demand_heard(self, message_id: str, organ: str, office: str | None) -> None:
+        """Who agreed to an update, and cannot know yet that it is asked back, must not destroy it by that. Raises `Refused`."""
+        asked = next(row.asked_by for row in await self._journal.recalls(message_id) if row.organ == organ)
+        if office in await self._journal.pending_handovers(asked):
+            problem = Problem(
+                "code", "asked-back", "it was asked back just now: take that recall first, then answer it"
+            )
+            raise Refused([problem], code="asked-back", status=409)
 
     async def _same_report(self, status: Message) -> str | None:
         for each in await self._journal.submission(status.submission_id):

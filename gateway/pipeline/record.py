@@ -59,6 +59,9 @@ def _only_text(value: object) -> object:
     return value
 
 
+LATEST_YEAR = 2999
+
+
 def _organ(value: object) -> object:
     return {"code": value} if isinstance(value, str) else value
 
@@ -69,10 +72,17 @@ def _file_name(name: str) -> str:
     return name
 
 
+def _in_reach(moment: dt.datetime) -> dt.datetime:
+    """In UTC, and so near that nothing reckoned from it leaves the calendar."""
+    if moment.year > LATEST_YEAR:
+        raise PydanticCustomError("time-too-late", "must be a time before the year 3000")
+    return moment.astimezone(dt.UTC)
+
+
 Line = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_line)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_writable)]
 IsoDate = Annotated[dt.date, BeforeValidator(_iso_date)]
-Moment = Annotated[AwareDatetime, BeforeValidator(_only_text)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_reach)]
 Code = Annotated[str, Field(pattern=r"^[0-9A-Za-z]+(\.[0-9A-Za-z]+)*$", max_length=35)]
 Number = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 Flag = Annotated[bool, Field(strict=True)]

@@ -38,6 +38,7 @@ SPEAKS_WITH_NOBODY = frozenset({(Stage.EXAMINE, Kind.STATUS)})
 their time: its confirmation is not to wait for them.
 """
 NOW = dt.timedelta(0)
+WRITES_AGAIN_SECONDS = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +232,17 @@ class Runner:
             self._metrics.receipt_mismatch(tried.work.message.axis)
 
     async def _advance(self, work: Work, outcome: Outcome) -> tuple[bool, Work | None]:
+        """Where the journal has no room or another process holds it, the outcome waits; in the end its lease lapses, in doubt."""
         lease = dt.timedelta(seconds=self._settings.times.lease_seconds)
-        return await self._journal.advance(work, outcome, lease, skip_stages=frozenset(self.paused) | self.broken)
+        for pause in WRITES_AGAIN_SECONDS:
+            try:
+                return await self._journal.advance(
+                    work, outcome, lease, skip_stages=frozenset(self.paused) | self.broken
+                )
+            except Busy as error:
+                log.warning("outcome not written yet", reason=error.code)
+                await asyncio.sleep(pause)
+        return False, None
 
     async def _outcome(self, stage: Stage, work: Work) -> tuple[Outcome, str]:
         endpoint = work.message.endpoint

@@ -47,6 +47,10 @@ ENDS_ANSWER = frozenset({COMPLETED, RETURNED})
 """Statuses of ours after which the document waits for no answer."""
 
 
+LATEST_YEAR = 2999
+"""A date beyond it is no date that anybody keeps, and near the end of the calendar none can be reckoned from it."""
+
+
 class Deadlines:
     def __init__(self, section: WorkingTimeSection) -> None:
         self._calendar = WorkingTime(section)
@@ -63,6 +67,6 @@ class Deadlines:
         """What our office owes for a document that came in."""
         calendar = self._calendar
         arrival = Due(ARRIVAL.name, calendar.end_of(calendar.day_of(arrived_at)))
-        if document.due_date is None:
+        if document.due_date is None or document.due_date.year > LATEST_YEAR:
             return (arrival,)
         return arrival, Due(ANSWER.name, calendar.end_of(calendar.at_or_after(document.due_date)))

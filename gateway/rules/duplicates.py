@@ -38,7 +38,7 @@ def numbered_by_id(document_id: str) -> Numbered | None:
     day, _, code = rest.partition(",")
     try:
         on = dt.date(*map(int, day.strip().replace("-", "/").split("/")))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return numbered(organ.strip(), code, on) if code else None
 

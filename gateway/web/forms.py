@@ -5,10 +5,10 @@ The form is taken apart by `multipart`, which aiohttp's own reader needs fifteen
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
-from email.message import Message
-from email.utils import collapse_rfc2231_value
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import web
 from multipart import MultipartSegment, PushMultipartParser, parse_options_header
@@ -24,6 +24,8 @@ LONGEST_HEADER = 8190
 MOST_HEADERS = 32
 PADDING_BYTES = 64 << 10
 """Before the first part and after the last, where nothing that counts can stand."""
+
+_EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
 
 Events = AsyncIterator[MultipartSegment | bytes | None]
 """A part, its bytes in pieces, None for its end; then the next one."""
@@ -56,7 +58,7 @@ class Submission:
 
     async def _bytes(self, part: MultipartSegment, limit: int | None = None) -> Chunks:
         """Of one part, as they come. Raises `Refused`: encoded, broken, or past `limit` bytes."""
-        if part.header("Content-Transfer-Encoding", "").lower() not in PLAIN_ENCODINGS:
+        if part.header("Content-Transfer-Encoding", "").strip().lower() not in PLAIN_ENCODINGS:
             raise Refused([], code="part-encoded", status=415)
         if (part.content_type or "").startswith("multipart/"):
             raise malformed("multipart-broken")
@@ -92,6 +94,5 @@ def _file_name(part: MultipartSegment) -> str:
     """Also in the extended form, `filename*=utf-8''…`, which RFC 7578 forbids and clients write."""
     if part.filename is not None:
         return str(part.filename).strip()
-    header = Message()
-    header["Content-Disposition"] = part.header("Content-Disposition", "")
-    return collapse_rfc2231_value(header.get_param("filename", "", "Content-Disposition")).strip()
+    extended = _EXTENDED.search(part.header("Content-Disposition", ""))
+    return unquote(extended[1], errors="replace").strip() if extended else ""

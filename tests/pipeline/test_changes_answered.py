@@ -16,6 +16,8 @@ from tests.pipeline.road import (
     NEIGHBOURS,
     OFFICE,
     OURS,
+    PULLED,
+    PULLS,
     document_file,
     open_road,
     status_file,
@@ -152,6 +154,16 @@ async def test_an_update_that_is_asked_back_is_answered_as_a_recall(road):
     assert await recalls(road, later) == {OURS: "agreed"}
     assert (await road.message(later)).purged_at is not None
     assert (await road.message(earlier)).purged_at is None
+
+
+async def test_who_has_not_taken_the_recall_yet_cannot_agree_to_it_by_a_word_about_the_update(road):
+    _, later = await received(road, PULLED)
+    recall = await road.receive(status_file("d-2", "13", FAR, to=PULLED), kind=Kind.STATUS)
+    await refused(road.office_acts.report_status_once("k1", PULLS, later, "15", "", PULLED), "asked-back")
+    assert (await recalls(road, later), (await road.message(later)).purged_at) == ({PULLED: "asked"}, None)
+    await road.office_acts.acknowledge(PULLS, recall)
+    await road.office_acts.report_status_once("k2", PULLS, later, "15", "", PULLED)
+    assert await recalls(road, later) == {PULLED: "agreed"}
 
 
 async def test_a_recall_that_comes_while_an_office_agrees_to_the_update_is_not_agreed_to(road):

@@ -274,6 +274,23 @@ async def test_no_multipart_makes_it_stumble(street, name):
         assert (await street.ours.submit(record(), key=key)).status == 202
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        *(
+            b"; filename*=" + word
+            for word in (b"undefined''a", b"idna''%ff", b"punycode''%ff", b"\0''a", b"utf-8''%ff")
+        ),
+        b"; filename*0=a; filename*=utf-8''b",
+        b"; filename*" + b"9" * 5000 + b"=a",
+    ],
+)
+async def test_no_name_of_a_file_makes_it_stumble(street, named):
+    data = multipart(RECORD_PART, file_part(named))
+    headers = {"Idempotency-Key": f"k{next(count)}", "Content-Type": "multipart/form-data; boundary=b"}
+    assert (await street.ours.post("/v1/documents", data=data, headers=headers)).status in {202, 400}
+
+
 @pytest.mark.parametrize("named", [b'; filename="{}"', b"; filename*=utf-8''{}"])
 async def test_files_in_another_order_than_the_record_s_are_refused_however_they_are_named(street, named):
     said = b'Content-Disposition: form-data; name="record"\r\n\r\n' + json.dumps(with_files("a", "b")).encode()

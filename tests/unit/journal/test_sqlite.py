@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.errors import Busy, StorageBroken
-from gateway.journal import Journal, purges, queries
+from gateway.journal import Journal, lookups, purges, queries
 from gateway.journal import journal as the_module
 from gateway.journal.query import Query
 from gateway.journal.sqlite import SqliteStore, connect
@@ -79,6 +79,31 @@ async def test_the_units_beside_one_that_fails_count_once_though_they_ran_twice(
     assert (results[0], results[2], await store.read(count)) == (1, 1, 2)
     assert isinstance(results[1], sqlite3.IntegrityError)
     assert (told, runs) == (["once"], ["run", "run"])
+
+
+async def test_another_process_that_writes_between_the_two_runs_fails_nobody(store, tmp_path):
+    with contextlib.closing(connect(tmp_path / "journal.db")) as other:
+        undone = store._undone
+
+        def slips_in(exc):
+            error = undone(exc)
+            other.execute("BEGIN IMMEDIATE")
+            store._loop.call_soon_threadsafe(store._loop.call_later, 0.1, other.execute, "COMMIT")
+            return error
+
+        store._undone = slips_in
+        results = await together(store, put("a"), put("a"), put("b"))
+    assert [results[0], results[2]] == [1, 1]
+    assert isinstance(results[1], sqlite3.IntegrityError)
+
+
+def test_what_is_unconfirmed_is_found_without_walking_what_ever_came(tmp_path):
+    prepare(tmp_path / "journal.db")
+    with contextlib.closing(connect(tmp_path / "journal.db")) as connection:
+        sql = lookups._UNCONFIRMED.text("sqlite")
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))]
+    assert any("ix_message_state" in step for step in plan), plan
+    assert not any("SCAN message" in step or "sqlite_autoindex_message" in step for step in plan), plan
 
 
 async def test_what_writes_nothing_does_not_wait_for_the_disk(store):

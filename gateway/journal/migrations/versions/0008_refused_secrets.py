@@ -43,6 +43,6 @@ def _told(document_id: str) -> tuple[int, str] | None:
     _, day, code = [*document_id.split(",", 2), "", ""][:3]
     try:
         year = dt.date(*map(int, day.strip().replace("-", "/").split("/"))).year
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return (year, "".join(unicodedata.normalize("NFC", code).casefold().split())) if code else None

@@ -73,10 +73,10 @@ def _file_name(name: str) -> str:
 
 
 def _in_reach(moment: dt.datetime) -> dt.datetime:
-    """In UTC, and so near that nothing reckoned from it leaves the calendar."""
+    """So near that nothing reckoned from it leaves the calendar."""
     if moment.year > LATEST_YEAR:
         raise PydanticCustomError("time-too-late", "must be a time before the year 3000")
-    return moment.astimezone(dt.UTC)
+    return moment
 
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_line)]

@@ -6,7 +6,10 @@ Other commands of this package live in modules of their own and are only named h
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -79,8 +82,6 @@ def run(
     except fault_rules.BadRule as exc:
         raise typer.BadParameter(str(exc)) from None
     pki_folder = pki or folder / "pki"
-    if gateway_organs and not pki_folder.exists():
-        throw_away.make(pki_folder, gateways=_owners(gateway_organs))
     mock = MockAxis(
         folder,
         port=port,
@@ -92,7 +93,35 @@ def run(
         habits=Habits(answers=tuple(code for code in answers.split(",") if code), every_seconds=every_seconds),
         tls=tls,
     )
-    asyncio.run(_serve(mock))
+    with _alone(folder):
+        if gateway_organs:
+            _make_once(pki_folder, gateway_organs)
+        asyncio.run(_serve(mock))
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One mock axis to a folder. The lock is the kernel's and ends with the process, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            typer.echo(
+                f"lienthong: {folder}: another mock axis runs on it: end that, or give another --folder", err=True
+            )
+            raise typer.Exit(1) from None
+        yield
+
+
+def _make_once(pki_folder: Path, gateway_organs: list[str]) -> None:
+    if pki_folder.exists():
+        raise typer.BadParameter(
+            f"{pki_folder} is there already and keeps the gateways it was made for. Leave the option out; or remove that"
+            " folder, and its keys are made anew",
+            param_hint="--gateway-organs",
+        )
+    throw_away.make(pki_folder, gateways=_owners(gateway_organs))
 
 
 async def _serve(mock: MockAxis) -> None:

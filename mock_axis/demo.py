@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import shlex
+import shutil
 import sys
 import tempfile
 import time
@@ -23,16 +24,15 @@ import aiohttp
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from mock_axis import account, demo_changes, demo_evidence, pki
+from mock_axis import account, demo_changes, demo_evidence, demo_shown, pki
 from mock_axis.account import Account
 from mock_axis.office import Faults, SampleOffice
 from mock_axis.office_client import NotTaken
 from mock_axis.office_letters import letter
 from mock_axis.pdf import SignedPdfs
 from mock_axis.recount import looking_at
-from mock_axis.scene import DEPARTMENT, DEPARTMENT_ORGAN, OFFICE, OFFICE_ORGAN, Scene, command
+from mock_axis.scene import DEPARTMENT, DEPARTMENT_ORGAN, OFFICE, OFFICE_ORGAN, DidNotStart, Scene, command
 
 FAULTS = (
     "reply-lost:SendDocument:0.2",
@@ -72,8 +72,16 @@ def demo(
 ) -> None:
     """Show the main job: documents there, documents back, proven, with an axis that misbehaves."""
     with contextlib.ExitStack() as stack:
-        place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lienthong-demo-")))
-        if not asyncio.run(_demo(place, documents, as_json=as_json)):
+        place = (folder or Path(tempfile.mkdtemp(prefix="lienthong-demo-"))).resolve()
+        if folder is None:
+            stack.callback(shutil.rmtree, place, ignore_errors=True)
+        try:
+            kept = asyncio.run(_demo(place, documents, as_json=as_json))
+        except DidNotStart as exc:
+            stack.pop_all()  # the folder stays: the log that is named lies in it
+            typer.echo(f"lienthong: {exc}", err=True)
+            kept = False
+        if not kept:
             raise typer.Exit(1)
 
 
@@ -98,7 +106,7 @@ async def _demo(folder: Path, documents: int, *, as_json: bool) -> bool:
             if as_json:
                 print(json.dumps(result, ensure_ascii=False))
             else:
-                _show(Console(), result, journeys)
+                demo_shown.show(Console(), result, journeys)
             if sys.stdout.isatty() and not as_json:
                 await _stay(stage)
     return bool(result["kept"])
@@ -291,53 +299,6 @@ async def _journeys(stage: Stage) -> list[Mapping[str, Any]]:
         for message in (sent["answer"] or {}).get("messages", ()):
             found.append(await stage.office.client.document(message["message_id"]))  # noqa: PERF401 - one at a time
     return found
-
-
-def _show(console: Console, result: Mapping[str, Any], journeys: list[Mapping[str, Any]]) -> None:
-    table = Table(title="Each document's journey", title_justify="left")
-    for column in ("document", "state", "proof", "to → status", "changed"):
-        table.add_column(column, no_wrap=True, overflow="ignore")
-    table.add_column("steps", overflow="fold")
-    for each in journeys:
-        arrived = "\n".join(f"{one['organ']} → {one['status'] or '…'}" for one in each["deliveries"])
-        steps = " ".join(_steps([entry["code"] for entry in each["timeline"]]))
-        table.add_row(each["code"], each["state"], each["proof"] or "", arrived, _changed(each), steps)
-    console.print(table)
-    struck = ", ".join(f"{' '.join(rule.split(':')[:2])} {count}" for rule, count in result["faults_struck"].items())
-    console.print(f"Faults of the axis that struck: {struck}; webhooks the office lost: {result['webhooks_lost']}.")
-    colour = "green" if result["kept"] else "red"
-    console.print(
-        f"[{colour}]sent {result['sent']}, received {result['received']}, lost {result['lost']}, "
-        f"doubled {result['doubled']}; {result['receipts_verified']} receipts verified again, "
-        f"{result['receipts_bad']} bad, {result['receipts_missing']} missing; "
-        f"{result['secrets_rejected']} state secrets refused at the door; "
-        f"recalls {result['recalls']}, updates {result['updates']}; "
-        f"evidence of a delivery exported and {'verified' if result['evidence_verified'] else 'NOT verified'}; "
-        f"journal {'verified' if result['journal_verified'] else 'NOT verified'}; {result['seconds']} s[/{colour}]"
-    )
-    console.print("Counted from what the mock axis and the sample offices hold, not from the gateway's own books.")
-
-
-def _changed(each: Mapping[str, Any]) -> str:
-    """What it does to an earlier document, and what was done to it."""
-    done = [f"{one['organ']} {one['state']}" for one in each["recalls"]]
-    done += [
-        f"{one['act']}s an earlier one" if one["message_id"] == each["message_id"] else f"{one['act']}d"
-        for one in each["relations"]
-        if one["act"] != "recall"
-    ]
-    return "\n".join(done)
-
-
-def _steps(codes: list[str]) -> list[str]:
-    """Repeats drawn together: `put-off×3`."""
-    drawn: list[tuple[str, int]] = []
-    for code in codes:
-        if drawn and drawn[-1][0] == code:
-            drawn[-1] = (code, drawn[-1][1] + 1)
-        else:
-            drawn.append((code, 1))
-    return [code if times == 1 else f"{code}×{times}" for code, times in drawn]
 
 
 async def _stay(stage: Stage) -> None:

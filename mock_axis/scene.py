@@ -175,12 +175,12 @@ class Scene:
             *(word for fault in self.faults for word in ("--fault", fault)),
         ]
         self.axis = await self._start("axis", arguments)
-        await self._answers(self.axis, f"{self.control_url}/counts")
+        await self._answers("axis", self.axis, f"{self.control_url}/counts")
 
     async def start_gateway(self, *, wait: bool = True) -> None:
         self.gateway = await self._start("gateway", ["serve", "--config", str(self.config)])
         if wait:
-            await self._answers(self.gateway, f"{self.operators_url}/live")
+            await self._answers("gateway", self.gateway, f"{self.operators_url}/live")
 
     async def kill_gateway(self) -> None:
         """SIGKILL: no farewell."""
@@ -212,7 +212,7 @@ class Scene:
                 env={**os.environ, "PYTHONSAFEPATH": "1"},
             )
 
-    async def _answers(self, process: asyncio.subprocess.Process, url: str) -> None:
+    async def _answers(self, name: str, process: asyncio.subprocess.Process, url: str) -> None:
         ends = asyncio.get_running_loop().time() + START_SECONDS
         async with aiohttp.ClientSession() as session:
             while asyncio.get_running_loop().time() < ends and process.returncode is None:
@@ -221,7 +221,12 @@ class Scene:
                         if answer.status == 200:
                             return
                 await asyncio.sleep(0.05)
-        raise DidNotStart(f"{url} does not answer; see {self.folder}/*.log")
+        log = self.folder / f"{name}.log"
+        said = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next(
+            (line.strip().removeprefix("lienthong: ") for line in reversed(said) if line.strip()), "it said nothing"
+        )
+        raise DidNotStart(f"the {name} did not start: {last}; see {log}")
 
     async def run_command(self, *arguments: str) -> str:
         """Run `lienthong …` with the scene's configuration; its standard output. Raises `RuntimeError`."""

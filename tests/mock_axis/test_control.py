@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+import fcntl
 import hashlib
 import ssl
 
@@ -148,3 +149,21 @@ def test_no_valid_key_is_a_lookup_error(tmp_path):
     pki.issue(tmp_path, "old", "x", start=dt.timedelta(days=-3), end=dt.timedelta(days=-1))
     with pytest.raises(LookupError):
         KeyRing(tmp_path).signing(dt.datetime.now(dt.UTC))
+
+
+def test_gateways_cannot_be_named_once_there_are_certificates(folder):
+    asked = ["--folder", str(folder), "--port", "0", "--control-port", "0", "--gateway-organs", "cong-h99=*.H99"]
+    (folder / "pki").mkdir(parents=True, exist_ok=True)
+    done = CliRunner().invoke(mock_axis, asked, env={"COLUMNS": "400"})
+    assert done.exit_code == 2
+    assert f"{folder / 'pki'} is there already" in done.output
+    assert "Leave the option out" in done.output
+
+
+def test_a_second_mock_axis_on_one_folder_is_refused(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        done = CliRunner().invoke(mock_axis, ["--folder", str(folder), "--port", "0", "--control-port", "0"])
+    assert done.exit_code == 1
+    assert done.output == f"lienthong: {folder}: another mock axis runs on it: end that, or give another --folder\n"

@@ -343,8 +343,8 @@ class Intake:
         # Once begun it is carried through, whoever still waits for the answer.
         try:
             kept = await asyncio.shield(entering)
-        except Refused:
-            # What it is about has changed since it was looked up, or the key is another submission's.
+        except (Refused, Busy):
+            # What it is about has changed since it was looked up, or the key is another submission's; or there is no room.
             await self._journal.release_key(handed.reserved)
             await self._discard(one.content for one in _attachments(handed.subject) if one.content)
             raise

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from gateway.errors import Refused
-from gateway.journal import AnsweredBefore, Journal
+from gateway.journal import AnsweredBefore, Journal, KeyReused
 from gateway.model import Direction, Kind, Organ, Problem, Staff, Status
 from gateway.pipeline import detail, recalls, replies
 from gateway.pipeline.acts import NOW, Acts, NotFound, gone
@@ -106,13 +106,16 @@ class OfficeActs:
 
         A new key is a new status, also within `SAME_REPORT`. Raises as `report_status` does, and `KeyReused`.
         """
+        asked = json.dumps([message_id, code, reason, organ, staff and asdict(staff)], ensure_ascii=False)
+        fingerprint = hashlib.sha256(asked.encode()).hexdigest()
+        if (before := await self._journal.answered(office, key)) is not None:
+            if before.fingerprint != fingerprint:
+                raise KeyReused
+            return before.answer["message_id"], True  # whatever became of the document since
         if said := await self._said_before_purge(office, message_id, code, organ):
             return said, True
         born = await self._status(office, message_id, code, reason, organ, staff)
-        asked = json.dumps([message_id, code, reason, organ, staff and asdict(staff)], ensure_ascii=False)
-        answered = AnswerKey(
-            office, key, hashlib.sha256(asked.encode()).hexdigest(), {"message_id": born.message.message_id}
-        )
+        answered = AnswerKey(office, key, fingerprint, {"message_id": born.message.message_id})
 
         async def outcome(message: Message) -> Outcome:
             return await self._reported(message, code, born, answered)

@@ -156,6 +156,16 @@ async def test_an_update_that_is_asked_back_is_answered_as_a_recall(road):
     assert (await road.message(earlier)).purged_at is None
 
 
+async def test_a_keyed_report_gets_its_first_answer_again_though_a_recall_was_agreed_to_since(road):
+    document = await road.receive(document_file(OURS, NEIGHBOUR, document_id="d-1"))
+    first = await road.office_acts.report_status_once("k6", OFFICE, document, "06", "", OURS)
+    await road.receive(status_file("d-1", "13", FAR, at=road.clock(), to=OURS), kind=Kind.STATUS)
+    await road.office_acts.report_status(OFFICE, document, "15", "")
+    assert await road.office_acts.report_status_once("k6", OFFICE, document, "06", "", OURS) == (first[0], True)
+    with pytest.raises(KeyReused):
+        await road.office_acts.report_status_once("k6", OFFICE, document, "05", "", OURS)
+
+
 async def test_who_has_not_taken_the_recall_yet_cannot_agree_to_it_by_a_word_about_the_update(road):
     _, later = await received(road, PULLED)
     recall = await road.receive(status_file("d-2", "13", FAR, to=PULLED), kind=Kind.STATUS)

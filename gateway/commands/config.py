@@ -33,7 +33,7 @@ from gateway.config import (
     purge_folder,
     quarantine_folder,
 )
-from gateway.errors import Misconfigured, NeedsOperator
+from gateway.errors import GatewayError, Misconfigured, NeedsOperator
 from gateway.model import Problem
 from gateway.pipeline.limits import edxml_bytes
 from gateway.trust.encrypted import Recipient
@@ -55,7 +55,7 @@ def check_config(
     """
     problems = check(file, dt.datetime.now(dt.UTC))
     settings, _ = examine(file)
-    notes = list(advice(settings)) if settings else []
+    notes = [*advice(settings), *_own_name(settings)] if settings else []
     if as_json:
         found = {"problems": _told(problems), "notes": _told(notes)}
         print(json.dumps({"file": str(file), "ok": not problems, **found}, ensure_ascii=False))
@@ -189,6 +189,20 @@ def _keys(settings: Settings, now: dt.datetime) -> Iterator[Problem]:
                 "not-trusted",
                 f"{settings.trust / axis.axis_system_id} holds no certificate that is valid now",
             )
+
+
+def _own_name(settings: Settings) -> Iterator[Problem]:
+    """Where `trust` knows our certificate, and by another name than the axis is to know us by."""
+    try:
+        trust, pairs = TrustStore.load(settings.trust), KeyRing.load(settings.keys).pairs
+    except GatewayError:
+        return  # told as a problem
+    names = {owner.system_id for pair in pairs if (owner := trust.owner(pair.der))}
+    for index, axis in enumerate(settings.axis):
+        if names and axis.system_id not in names:
+            known = ", ".join(sorted(names))
+            message = f"{settings.trust} knows the certificate in {settings.keys} as {known}, not as {axis.system_id}"
+            yield Problem(f"axis.{index}.system_id", "another-name", f"{message}: the axis may refuse what it signs")
 
 
 def _authority(settings: Settings) -> Iterator[Problem]:

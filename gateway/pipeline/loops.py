@@ -30,6 +30,8 @@ BUSY_SECONDS = 0.2
 """After a look that found something: what came with it is being fetched meanwhile."""
 FEW = 16
 """Listed once more they cost little; many, each with its file, cost more than a moment's wait for their confirmations."""
+OURS_TO_MEND = frozenset({"axis-bad-signature", "axis-clock"})
+"""It answers, and says that our certificate, `system_id` or clock is not what it knows."""
 PAGE = 200
 """How many waiting items an axis is asked for at once."""
 DISK_SECONDS = 5.0
@@ -140,7 +142,10 @@ class Poller:
     async def _silent(self, error: Retryable) -> None:
         """The axis is away, and messages need not find it out one by one. We go on asking: whoever waits for it hears."""
         self._alive = False
-        log.info("axis does not answer", axis=self._name, reason=error.code)
+        if error.code in OURS_TO_MEND:
+            log.warning("axis does not accept our requests", axis=self._name, reason=error.code)
+        else:
+            log.info("axis does not answer", axis=self._name, reason=error.code)
         await self._journal.partners.endpoint_failed(
             f"axis:{self._name}",
             error.after,

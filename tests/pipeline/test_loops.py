@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
+import structlog
 
 from gateway.errors import GatewayError, Rejection, StorageBroken, Unknown, Unreachable
 from gateway.pipeline import loops
@@ -228,6 +229,17 @@ async def test_what_cannot_be_confirmed_holds_up_no_look_for_longer_than_between
     road.poller._seconds = 0.2
     async with started(road.poller.run()):
         await comes(lambda: road.axis.calls["pending"] > 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("axis-bad-signature", "axis does not accept our requests"), ("axis-unreachable", "axis does not answer")],
+)
+async def test_an_axis_that_refuses_us_is_not_called_silent(road, code, said):
+    road.axis.down = Unreachable(code)
+    with structlog.testing.capture_logs() as lines:
+        async with started(road.poller.run()):
+            await comes(lambda: any(line["event"] == said for line in lines))
 
 
 # --- notary and disk --------------------------------------------------------------------------------------------

@@ -245,6 +245,16 @@ def test_what_is_named_and_there_is_no_problem(equipped, write):
     assert codes(write(AXIS.format(driver="soap"))) == set()
 
 
+def test_our_certificate_known_by_another_name_than_the_axis_is_to_know_is_noted(equipped, write):
+    ours = (equipped / "keys" / "own.crt.pem").read_bytes()
+    for folder, noted in (("tinh-b", True), ("tinh-a", False)):
+        (equipped / "trust" / folder).mkdir()
+        (equipped / "trust" / folder / "own.pem").write_bytes(ours)
+        said = CliRunner().invoke(cli.app, ["check-config", str(write(AXIS.format(driver="soap")))]).stdout
+        assert ("note: axis.0.system_id: " in said) == noted, said
+        (equipped / "trust" / folder / "own.pem").unlink()
+
+
 ROUTE = "[[route]]\norgan = '{}'\naxis = 'national'\n{}\n"
 
 

@@ -22,7 +22,7 @@ async def port(monkeypatch):
     application = web.Application()
     application.router.add_get("/slow", slow)
     async with contextlib.AsyncExitStack() as stack:
-        url = await app._listen(stack, application, Listener())
+        url = await app._listen(stack, application, Listener(), "office_api")
         yield int(url.rpartition(":")[2])
 
 

@@ -133,8 +133,7 @@ class Poller:
     async def _mostly_confirmed(self, listed: int) -> None:
         """Wait, as long as between two looks at most, until few of those listed would come again."""
         few = max(FEW, listed // 4)
-        waits = range(int(self._seconds / BUSY_SECONDS))
-        for _ in waits:
+        for _ in range(int(self._seconds / BUSY_SECONDS) - 1):
             if await self._journal.unconfirmed(self._name, few + 1) <= few:
                 return
             await asyncio.sleep(BUSY_SECONDS)

@@ -28,7 +28,7 @@ from pydantic_core import PydanticCustomError
 from gateway import model
 from gateway.errors import Refused
 from gateway.model import Attachment, Business, Document, Organ, Problem, Signer, Staff
-from gateway.rules.clock import wire_date
+from gateway.rules.clock import LATEST_YEAR, wire_date
 
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -57,9 +57,6 @@ def _only_text(value: object) -> object:
     if value is not None and not isinstance(value, str | dt.date):
         raise PydanticCustomError("date", "must be written as text, in ISO 8601")
     return value
-
-
-LATEST_YEAR = 2999
 
 
 def _organ(value: object) -> object:

@@ -9,6 +9,8 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
+LATEST_YEAR = 2999
+"""A date beyond it is none that anybody keeps, and near the end of the calendar nothing can be reckoned from one."""
 
 
 def today(now: dt.datetime) -> dt.date:

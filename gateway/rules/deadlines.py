@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from gateway.config import WorkingTimeSection
 from gateway.model import Document
-from gateway.rules.clock import today
+from gateway.rules.clock import LATEST_YEAR, today
 from gateway.rules.statuses import COMPLETED, RETURNED
 from gateway.rules.working_time import WorkingTime
 from gateway.states import Due
@@ -45,10 +45,6 @@ MET_BY_SENDING = frozenset({SENDING.name, URGENT.name})
 MET_BY_TELLING = frozenset({ARRIVAL.name})
 ENDS_ANSWER = frozenset({COMPLETED, RETURNED})
 """Statuses of ours after which the document waits for no answer."""
-
-
-LATEST_YEAR = 2999
-"""A date beyond it is no date that anybody keeps, and near the end of the calendar none can be reckoned from it."""
 
 
 class Deadlines:

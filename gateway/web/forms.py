@@ -1,6 +1,6 @@
 """A submission as a form: the record first, then one part per attachment, each read as it comes (RFC 7578).
 
-The form is taken apart by `multipart`, which aiohttp's own reader needs fifteen times the processor time for.
+The form is taken apart by `multipart`: aiohttp's own reader takes more than ten times the processor time.
 """
 
 from __future__ import annotations

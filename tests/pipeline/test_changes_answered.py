@@ -19,7 +19,6 @@ from tests.pipeline.road import (
     PULLED,
     PULLS,
     document_file,
-    open_road,
     status_file,
 )
 
@@ -27,12 +26,6 @@ KINDS = [
     (Business(type=2, document_id="d-1", reason="Sửa"), "update"),
     (Business(type=3, replacements=(Replacement("d-1", (OURS,)),), reason="Sửa"), "replace"),
 ]
-
-
-@pytest.fixture
-async def road(tmp_path):
-    async with open_road(tmp_path) as opened:
-        yield opened
 
 
 async def received(road, *to, business=KINDS[0][0], document_id="d-2"):

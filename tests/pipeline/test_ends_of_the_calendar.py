@@ -7,13 +7,7 @@ import pytest
 from gateway.errors import Refused
 from gateway.journal.rows import stamp, time
 from gateway.rules.duplicates import numbered_by_id
-from tests.pipeline.road import FAR, OURS, document_file, open_road, status_file
-
-
-@pytest.fixture
-async def road(tmp_path):
-    async with open_road(tmp_path) as opened:
-        yield opened
+from tests.pipeline.road import FAR, OURS, document_file, status_file
 
 
 @pytest.mark.parametrize("field", ["expires", "deliver_by"])

@@ -1,14 +1,7 @@
-import pytest
 from structlog.testing import capture_logs
 
 from tests import doors
-from tests.pipeline.road import FAR, OURS, PULLED, PULLS, document_file, open_road
-
-
-@pytest.fixture
-async def road(tmp_path):
-    async with open_road(tmp_path) as opened:
-        yield opened
+from tests.pipeline.road import FAR, OURS, PULLED, PULLS, document_file
 
 
 def lines(caught, message_id):

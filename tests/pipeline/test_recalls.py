@@ -28,15 +28,8 @@ from tests.pipeline.road import (
     OFFICE,
     OURS,
     document_file,
-    open_road,
     status_file,
 )
-
-
-@pytest.fixture
-async def road(tmp_path):
-    async with open_road(tmp_path) as opened:
-        yield opened
 
 
 async def sent(road, *to, **changes):

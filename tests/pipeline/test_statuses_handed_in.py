@@ -5,13 +5,7 @@ import pytest
 from gateway.errors import Refused
 from gateway.model import Business
 from gateway.states import State
-from tests.pipeline.road import FAR, OFFICE, OURS, document_file, open_road, status_file
-
-
-@pytest.fixture
-async def road(tmp_path):
-    async with open_road(tmp_path) as opened:
-        yield opened
+from tests.pipeline.road import FAR, OFFICE, OURS, document_file, status_file
 
 
 async def hand_in(road, code, document_id="d-1", **more):
